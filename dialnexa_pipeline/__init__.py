@@ -1,0 +1,1 @@
+"""Warehouse and CRM rows into DialNexa phone conversations, each person at most once."""
