@@ -1,0 +1,205 @@
+"""Reading the ledger: accounts of plans, and rows that the record tables follow."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.ledger.changes import RecordTable, mark_recorded, pending_changes
+from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.records import Account, Count, Plan
+from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans, rejected_rows
+
+_READ_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChanges:
+    """What one record table does not show yet."""
+
+    change_ids: tuple[int, ...]
+    batch_ids: tuple[str, ...]
+    plan_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEnrolment:
+    """One enrolled (or withdrawn) lead, as `dialnexa_enrolments` shows it."""
+
+    sync: str
+    workflow_id: str
+    lead_key: str
+    phone: str
+    lead_id: str | None
+    enrolment_ref: str
+    batch_id: str
+    run_id: str
+    partition_key: str
+    state: str
+    enrolled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRejection:
+    """One row of `dialnexa_rejected_rows`."""
+
+    sync: str
+    workflow_id: str
+    lead_key: str
+    outcome: str
+    reason: str
+    detail: str | None
+    raw_phone: str | None
+    phone: str | None
+    batch_id: str | None
+    run_id: str
+    partition_key: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    resolved_at: datetime | None
+
+
+class Accounts:
+    """Reads of plans, counts and record rows."""
+
+    def __init__(self, database: LedgerDatabase) -> None:
+        self._database = database
+
+    def of_plan(self, plan_id: str) -> Account:
+        """The account of a plan: counts from screening and planning, and from its claims."""
+        with self._database.transaction() as connection:
+            plan = connection.execute(sa.select(plans).where(plans.c.plan_id == plan_id)).one()
+            return Account(
+                Plan(plan.plan_id, plan.sync, plan.partition_key, plan.run_id),
+                plan.source_rows or 0,
+                tuple(_counts(connection, plan_id)),
+            )
+
+    def latest(self, *, sync: str) -> list[Account]:
+        """The account of the newest ready plan of each partition of a sync."""
+        newest: dict[str, str] = {}
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                sa.select(plans.c.partition_key, plans.c.plan_id)
+                .where(plans.c.sync == sync, plans.c.state == "ready")
+                .order_by(plans.c.created_at)
+            )
+            for row in rows:
+                newest[row.partition_key] = row.plan_id
+        return [self.of_plan(plan_id) for plan_id in newest.values()]
+
+    def pending(self, sync: str, table: RecordTable) -> PendingChanges:
+        """What a record table does not show yet, for one sync."""
+        with self._database.transaction() as connection:
+            rows = pending_changes(connection, sync, table)
+        return PendingChanges(
+            tuple(row.change_id for row in rows),
+            tuple({row.batch_id: None for row in rows if row.batch_id}),
+            tuple({row.plan_id: None for row in rows}),
+        )
+
+    def mark_recorded(self, change_ids: Collection[int], table: RecordTable) -> None:
+        """The warehouse's transaction is committed: `table` shows these changes."""
+        with self._database.transaction() as connection:
+            mark_recorded(connection, change_ids, table)
+
+    def enrolments_of(self, batch_ids: Collection[str]) -> Iterator[list[RecordedEnrolment]]:
+        """Enrolled and withdrawn leads of some batches, in pieces of bounded size."""
+        statement = (
+            sa.select(
+                claims.c.sync,
+                claims.c.workflow_id,
+                claims.c.lead_key,
+                claims.c.phone,
+                claims.c.lead_id,
+                claims.c.enrolment_ref,
+                claims.c.batch_id,
+                plans.c.run_id,
+                plans.c.partition_key,
+                claims.c.state,
+                claims.c.settled_at,
+            )
+            .join(plans, plans.c.plan_id == claims.c.plan_id)
+            .where(claims.c.batch_id.in_(sa.bindparam("batch_ids", expanding=True)))
+            .where(claims.c.state.in_(("enrolled", "withdrawn")))
+        )
+        for batch_id in batch_ids:
+            with self._database.transaction() as connection:
+                rows = connection.execute(statement, {"batch_ids": [batch_id]}).all()
+            for start in range(0, len(rows), _READ_ROWS):
+                yield [
+                    RecordedEnrolment(*row[:3], f"+{row.phone}", *row[4:])
+                    for row in rows[start : start + _READ_ROWS]
+                ]
+
+    def rejections_changed(self, change_ids: Collection[int]) -> Iterator[list[RecordedRejection]]:
+        """Rejected rows last touched by some changes, in pieces of bounded size."""
+        statement = (
+            sa.select(
+                rejected_rows.c.sync,
+                rejected_rows.c.workflow_id,
+                rejected_rows.c.lead_key,
+                rejected_rows.c.outcome,
+                rejected_rows.c.reason,
+                rejected_rows.c.detail,
+                rejected_rows.c.raw_phone,
+                rejected_rows.c.phone,
+                rejected_rows.c.batch_id,
+                plans.c.run_id,
+                rejected_rows.c.partition_key,
+                rejected_rows.c.first_seen_at,
+                rejected_rows.c.last_seen_at,
+                rejected_rows.c.resolved_at,
+            )
+            .join(plans, plans.c.plan_id == rejected_rows.c.plan_id)
+            .where(rejected_rows.c.change_id == sa.bindparam("change"))
+        )
+        for change_id in change_ids:
+            with self._database.transaction() as connection:
+                rows = connection.execute(statement, {"change": change_id}).all()
+            for start in range(0, len(rows), _READ_ROWS):
+                yield [RecordedRejection(*row) for row in rows[start : start + _READ_ROWS]]
+
+    def batch_counts(self) -> dict[str, int]:
+        """Batch state → how many batches, over all syncs."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                sa.select(batches.c.state, sa.func.count()).group_by(batches.c.state)
+            )
+            return {row[0]: int(row[1]) for row in rows}
+
+
+def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:
+    screened = connection.execute(
+        sa.select(
+            plan_counts.c.workflow_id,
+            plan_counts.c.outcome,
+            plan_counts.c.reason,
+            plan_counts.c.leads,
+        ).where(plan_counts.c.plan_id == plan_id)
+    )
+    for row in screened:
+        yield Count(row.workflow_id, row.outcome, row.reason, int(row.leads))
+    # A released claim was never sent in this run: its lead stays planned in this run's account.
+    outcome = sa.case(
+        (claims.c.state == "released", "planned"),
+        (claims.c.state == "withdrawn", "enrolled"),
+        else_=claims.c.state,
+    )
+    reason = sa.case(
+        (outcome == "enrolled", "enrolled"),
+        else_=sa.func.coalesce(claims.c.reason, "planned/not_sent"),
+    )
+    claimed = connection.execute(
+        sa.select(
+            claims.c.workflow_id,
+            outcome.label("outcome"),
+            reason.label("reason"),
+            sa.func.count().label("leads"),
+        )
+        .where(claims.c.plan_id == plan_id)
+        .group_by(claims.c.workflow_id, outcome, reason)
+    )
+    for row in claimed:
+        yield Count(row.workflow_id, row.outcome, row.reason, int(row.leads))

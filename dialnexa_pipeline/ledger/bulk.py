@@ -1,0 +1,32 @@
+"""Many rows to the database in one statement: a JSON document read as a relation."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+_POSTGRES_TYPES = {"text": "text", "int": "bigint"}
+_SQLITE_TYPES = {"text": "TEXT", "int": "INTEGER"}
+
+
+def rows_relation(dialect: str, columns: Mapping[str, str]) -> str:
+    """SQL of a sub-select that reads the bound parameter `:rows` as a table.
+
+    Args:
+        dialect: `sqlite` or `postgresql`.
+        columns: column name → `text` or `int`, in the order used by `rows_parameter`.
+    """
+    if dialect == "postgresql":
+        picked = ", ".join(
+            f"(value->>{index})::{_POSTGRES_TYPES[kind]} AS {name}"
+            for index, (name, kind) in enumerate(columns.items())
+        )
+        return f"(SELECT {picked} FROM json_array_elements(CAST(:rows AS json)))"
+    picked = ", ".join(
+        f"CAST(value->>{index} AS {_SQLITE_TYPES[kind]}) AS {name}"
+        for index, (name, kind) in enumerate(columns.items())
+    )
+    return f"(SELECT {picked} FROM json_each(:rows))"
+
+
+def rows_parameter(rows: Sequence[Sequence[object]]) -> str:
+    """The value for `:rows`: one JSON array per row, values in the relation's order."""
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))

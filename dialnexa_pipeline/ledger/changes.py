@@ -1,0 +1,58 @@
+"""What changed in the ledger and is not yet in the warehouse's record tables."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.ledger.tables import changes
+
+RecordTable = Literal["enrolments", "counts", "rejected_rows"]
+
+
+def note_change(
+    connection: sa.Connection,
+    now: datetime,
+    sync: str,
+    plan_id: str,
+    batch_id: str | None = None,
+) -> int:
+    """Add a change in the caller's transaction; the record tables follow it later."""
+    change_id = connection.execute(
+        sa.insert(changes)
+        .values(
+            sync=sync,
+            plan_id=plan_id,
+            batch_id=batch_id,
+            made_at=now,
+            enrolments_recorded=batch_id is None,
+            counts_recorded=False,
+            rejected_rows_recorded=False,
+        )
+        .returning(changes.c.change_id)
+    ).scalar_one()
+    return int(change_id)
+
+
+def pending_changes(connection: sa.Connection, sync: str, table: RecordTable) -> list[sa.Row[Any]]:
+    """Changes of a sync that `table` does not show yet, oldest first."""
+    recorded = changes.c[f"{table}_recorded"]
+    return list(
+        connection.execute(
+            sa.select(changes)
+            .where(changes.c.sync == sync, recorded.is_(False))
+            .order_by(changes.c.change_id)
+        )
+    )
+
+
+def mark_recorded(
+    connection: sa.Connection, change_ids: Collection[int], table: RecordTable
+) -> None:
+    """Note that the warehouse's `table` shows these changes."""
+    connection.execute(
+        sa.update(changes)
+        .where(changes.c.change_id.in_(list(change_ids)))
+        .values({f"{table}_recorded": True})
+    )

@@ -1,0 +1,135 @@
+"""One connection pool, one clock and one schema version for the ledger."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from dialnexa_pipeline.errors import ConfigError, DialNexaError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 30
+# Any constant will do; it only has to be the same in every process.
+_MIGRATION_LOCK = 0x6469616C
+
+
+class LedgerUnavailable(DialNexaError):
+    """The ledger's database does not answer; nothing was sent because of it."""
+
+
+class LedgerDatabase:
+    """SQLite (WAL) or PostgreSQL behind one face; the database's clock rules.
+
+    Raises:
+        ConfigError: the URL is not a SQLite or PostgreSQL one.
+        LedgerUnavailable: the database cannot be opened or migrated.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.dialect = self.engine.dialect.name
+        self._migrate()
+
+    @contextmanager
+    def transaction(self) -> Generator[sa.Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """The database's clock, in UTC: hosts whose clocks differ agree on leases."""
+        if self.dialect == "sqlite":
+            text = connection.scalar(sa.text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"))
+            return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
+        moment = connection.scalar(sa.text("SELECT clock_timestamp()"))
+        assert isinstance(moment, datetime)
+        return moment.astimezone(UTC)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        try:
+            with self.engine.connect() as connection:
+                if MigrationContext.configure(connection).get_current_revision() == head:
+                    return
+            with self.engine.begin() as connection:
+                if self.dialect == "postgresql":
+                    connection.execute(
+                        sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK}
+                    )
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except DBAPIError as error:
+            raise LedgerUnavailable(
+                f"The ledger at {self.engine.url.render_as_string(hide_password=True)} cannot be "
+                f"opened: {_first_line(error)}. Check DIALNEXA_LEDGER_URL, and that the folder or "
+                "server exists and may be written."
+            ) from error
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(
+            "DIALNEXA_LEDGER_URL is not a database URL; give sqlite:///path/to/ledger.db or "
+            "postgresql+psycopg://user:password@host/database."
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return sa.create_engine(parsed, pool_pre_ping=True)
+    if backend != "sqlite":
+        raise ConfigError(
+            f"DIALNEXA_LEDGER_URL names {backend!r}; the ledger lives in SQLite or PostgreSQL, "
+            "because one of them must enforce one live claim per workflow and phone."
+        )
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigError(
+            "DIALNEXA_LEDGER_URL names a SQLite database in memory; the ledger must survive the "
+            "process, so name a file."
+        )
+    try:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerUnavailable(
+            f"The ledger's folder {Path(parsed.database).parent} cannot be made: {error.strerror}."
+        ) from error
+    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # A claim must outlive a power cut: what is sent is claimed *on disk* first.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _first_line(error: Exception) -> str:
+    origin = getattr(error, "orig", None) or error
+    return str(origin).strip().splitlines()[0]

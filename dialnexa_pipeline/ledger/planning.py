@@ -1,0 +1,305 @@
+"""Plans and claims: who may be sent, decided by the database before anything leaves."""
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.changes import note_change
+from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.records import Candidate, Count, Holder, Plan, RefusedRow
+from dialnexa_pipeline.ledger.rejections import upsert_rejected_rows
+from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans, rejected_rows
+
+_CLAIM_COLUMNS = {
+    "enrolment_ref": "text",
+    "batch_id": "text",
+    "seq": "int",
+    "workflow_id": "text",
+    "lead_key": "text",
+    "raw_phone": "text",
+    "phone": "int",
+}
+
+
+class PlanSuperseded(DialNexaError):
+    """A newer plan of the same sync and partition took over; this one claims nothing more."""
+
+
+class Plans:
+    """Opening, filling and closing plans."""
+
+    def __init__(self, database: LedgerDatabase) -> None:
+        self._database = database
+
+    def begin(self, *, sync: str, partition_key: str, run_id: str) -> Plan:
+        """Open a plan; claims of this sync and partition that were never sent are released.
+
+        A batch that is being sent, or is in doubt, keeps its claims (DESIGN.md, invariant 1).
+        """
+        plan = Plan(secrets.token_hex(8), sync, partition_key, run_id)
+        with self._database.transaction() as connection:
+            now = self._database.now(connection)
+            earlier = sa.select(plans.c.plan_id).where(
+                plans.c.sync == sync, plans.c.partition_key == partition_key
+            )
+            connection.execute(
+                sa.update(plans)
+                .where(plans.c.plan_id.in_(earlier), plans.c.state != "superseded")
+                .values(state="superseded")
+            )
+            never_sent = (
+                connection.execute(
+                    sa.update(batches)
+                    .where(batches.c.plan_id.in_(earlier))
+                    .where(batches.c.state.in_(("planned", "failed")))
+                    .values(state="released", settled_at=now)
+                    .returning(batches.c.batch_id)
+                )
+                .scalars()
+                .all()
+            )
+            if never_sent:
+                connection.execute(
+                    sa.update(claims)
+                    .where(claims.c.batch_id.in_(never_sent), claims.c.state == "planned")
+                    .values(state="released", live=False, settled_at=now)
+                )
+            connection.execute(
+                sa.insert(plans).values(
+                    plan_id=plan.plan_id,
+                    sync=sync,
+                    partition_key=partition_key,
+                    run_id=run_id,
+                    state="open",
+                    created_at=now,
+                )
+            )
+        return plan
+
+    def expire(self, workflow_id: str, phones: Collection[int], *, older_than: timedelta) -> None:
+        """End enrolled claims past the sync's `dedupe` duration, so the numbers are free again."""
+        relation = rows_relation(self._database.dialect, {"phone": "int"})
+        with self._database.transaction() as connection:
+            cutoff = self._database.now(connection) - older_than
+            connection.execute(
+                sa.text(
+                    "UPDATE claims SET live = :dead WHERE live AND workflow_id = :workflow_id "
+                    "AND state = 'enrolled' AND settled_at < :cutoff "
+                    f"AND phone IN (SELECT phone FROM {relation} AS asked)"
+                ).bindparams(
+                    sa.bindparam("dead", type_=sa.Boolean),
+                    sa.bindparam("cutoff", type_=claims.c.settled_at.type),
+                ),
+                {
+                    "dead": False,
+                    "workflow_id": workflow_id,
+                    "cutoff": cutoff,
+                    "rows": rows_parameter([[phone] for phone in phones]),
+                },
+            )
+
+    def find_holders(self, workflow_id: str, phones: Collection[int]) -> dict[int, Holder]:
+        """Phone → holder of its live claim in the workflow, for the phones that have one."""
+        relation = rows_relation(self._database.dialect, {"phone": "int"})
+        statement = sa.text(
+            "SELECT claims.phone, claims.sync, claims.lead_key, claims.state, "
+            f"batches.state AS batch_state FROM {relation} AS asked "
+            "JOIN claims ON claims.workflow_id = :workflow_id "
+            "AND claims.phone = asked.phone AND claims.live "
+            "JOIN batches ON batches.batch_id = claims.batch_id"
+        )
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                statement,
+                {
+                    "workflow_id": workflow_id,
+                    "rows": rows_parameter([[phone] for phone in phones]),
+                },
+            )
+            return {
+                row.phone: Holder(row.sync, row.lead_key, row.state, row.batch_state)
+                for row in rows
+            }
+
+    def claim(
+        self, plan: Plan, candidates: Sequence[Candidate], *, ref_column: str | None
+    ) -> set[str]:
+        """Reserve each candidate's (workflow, phone); return the refs that won.
+
+        A candidate whose number is already claimed is left out of the answer: the unique index
+        decides, whoever else is planning at this moment. Batches not yet known are added.
+
+        Raises:
+            PlanSuperseded: a newer plan of the same sync and partition exists.
+        """
+        if not candidates:
+            return set()
+        relation = rows_relation(self._database.dialect, _CLAIM_COLUMNS)
+        names = ", ".join(_CLAIM_COLUMNS)
+        picked = ", ".join(f"asked.{name}" for name in _CLAIM_COLUMNS)
+        insert = sa.text(
+            f"INSERT INTO claims ({names}, plan_id, sync, state, live, claimed_at) "
+            f"SELECT {picked}, :plan_id, :sync, 'planned', :live, :now "
+            f"FROM {relation} AS asked WHERE true "
+            "ON CONFLICT (workflow_id, phone) WHERE live DO NOTHING RETURNING enrolment_ref"
+        ).bindparams(
+            sa.bindparam("live", type_=sa.Boolean),
+            sa.bindparam("now", type_=claims.c.claimed_at.type),
+        )
+        rows = [
+            (c.enrolment_ref, c.batch_id, c.seq, c.workflow_id, c.lead_key, c.raw_phone, c.phone)
+            for c in candidates
+        ]
+        with self._database.transaction() as connection:
+            self._lock_open(connection, plan)
+            now = self._database.now(connection)
+            self._add_batches(connection, plan, candidates, ref_column)
+            won = connection.execute(
+                insert,
+                {
+                    "plan_id": plan.plan_id,
+                    "sync": plan.sync,
+                    "live": True,
+                    "now": now,
+                    "rows": rows_parameter(rows),
+                },
+            )
+            return set(won.scalars())
+
+    def refuse(self, plan: Plan, rows: Sequence[RefusedRow], counts: Sequence[Count]) -> None:
+        """Write down leads that get no claim, and how many there were by outcome and reason."""
+        with self._database.transaction() as connection:
+            self._lock_open(connection, plan)
+            now = self._database.now(connection)
+            if rows:
+                change_id = note_change(connection, now, plan.sync, plan.plan_id)
+                upsert_rejected_rows(
+                    connection, self._database.dialect, plan, rows, now=now, change_id=change_id
+                )
+            for count in counts:
+                key = (
+                    plan_counts.c.plan_id == plan.plan_id,
+                    plan_counts.c.workflow_id == count.workflow_id,
+                    plan_counts.c.outcome == count.outcome,
+                    plan_counts.c.reason == count.reason,
+                )
+                updated = connection.execute(
+                    sa.update(plan_counts)
+                    .where(*key)
+                    .values(leads=plan_counts.c.leads + count.leads)
+                )
+                if updated.rowcount == 0:
+                    connection.execute(
+                        sa.insert(plan_counts).values(
+                            plan_id=plan.plan_id,
+                            workflow_id=count.workflow_id,
+                            outcome=count.outcome,
+                            reason=count.reason,
+                            leads=count.leads,
+                        )
+                    )
+
+    def batch_is_on_disk(
+        self, batch_id: str, *, file_path: str, sha256: str, file_bytes: int, row_count: int
+    ) -> None:
+        """Note the file of a batch; before this the batch cannot be sent."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                sa.update(batches)
+                .where(batches.c.batch_id == batch_id, batches.c.state == "planned")
+                .values(
+                    file_path=file_path, sha256=sha256, file_bytes=file_bytes, row_count=row_count
+                )
+            )
+
+    def make_ready(self, plan: Plan, *, source_rows: int, phone_metadata: str) -> None:
+        """Close the plan: its batches may be sent; rejected rows not seen again are resolved.
+
+        Raises:
+            PlanSuperseded: a newer plan of the same sync and partition exists.
+        """
+        with self._database.transaction() as connection:
+            self._lock_open(connection, plan)
+            now = self._database.now(connection)
+            change_id = note_change(connection, now, plan.sync, plan.plan_id)
+            connection.execute(
+                sa.update(rejected_rows)
+                .where(
+                    rejected_rows.c.sync == plan.sync,
+                    rejected_rows.c.partition_key == plan.partition_key,
+                    rejected_rows.c.plan_id != plan.plan_id,
+                    rejected_rows.c.outcome != "in_doubt",
+                    rejected_rows.c.resolved_at.is_(None),
+                )
+                .values(resolved_at=now, change_id=change_id)
+            )
+            connection.execute(
+                sa.update(plans)
+                .where(plans.c.plan_id == plan.plan_id)
+                .values(
+                    state="ready",
+                    ready_at=now,
+                    source_rows=source_rows,
+                    phone_metadata=phone_metadata,
+                )
+            )
+
+    def current(self, *, sync: str, partition_key: str) -> Plan | None:
+        """The newest ready plan of a sync and partition: what materialising enrolments sends."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                sa.select(plans)
+                .where(
+                    plans.c.sync == sync,
+                    plans.c.partition_key == partition_key,
+                    plans.c.state == "ready",
+                )
+                .order_by(plans.c.created_at.desc())
+                .limit(1)
+            ).first()
+        return Plan(row.plan_id, row.sync, row.partition_key, row.run_id) if row else None
+
+    def _lock_open(self, connection: sa.Connection, plan: Plan) -> None:
+        state = connection.scalar(
+            sa.select(plans.c.state).where(plans.c.plan_id == plan.plan_id).with_for_update()
+        )
+        if state != "open":
+            raise PlanSuperseded(
+                f"Sync {plan.sync!r}: another run planned the same sync and partition while this "
+                "one was planning, so this plan stops here and claims nothing more. Nothing was "
+                "sent by it. Look at the newer run, or run the sync again."
+            )
+
+    def _add_batches(
+        self,
+        connection: sa.Connection,
+        plan: Plan,
+        candidates: Sequence[Candidate],
+        ref_column: str | None,
+    ) -> None:
+        wanted: Mapping[str, str] = {c.batch_id: c.workflow_id for c in candidates}
+        known = set(
+            connection.execute(
+                sa.select(batches.c.batch_id).where(batches.c.batch_id.in_(list(wanted)))
+            ).scalars()
+        )
+        now = self._database.now(connection)
+        for batch_id, workflow_id in wanted.items():
+            if batch_id not in known:
+                connection.execute(
+                    sa.insert(batches).values(
+                        batch_id=batch_id,
+                        plan_id=plan.plan_id,
+                        sync=plan.sync,
+                        partition_key=plan.partition_key,
+                        workflow_id=workflow_id,
+                        state="planned",
+                        ref_column=ref_column,
+                        row_count=0,
+                        created_at=now,
+                    )
+                )

@@ -1,0 +1,127 @@
+"""What the ledger hands in and out: typed rows, never bare dicts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+BatchState = Literal["planned", "sending", "enrolled", "rejected", "failed", "in_doubt", "released"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One screening and planning pass of a sync and partition."""
+
+    plan_id: str
+    sync: str
+    partition_key: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An eligible lead that asks for a claim in a batch."""
+
+    enrolment_ref: str
+    batch_id: str
+    seq: int
+    workflow_id: str
+    lead_key: str
+    raw_phone: str
+    phone: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the live claim of a (workflow, phone)."""
+
+    sync: str
+    lead_key: str
+    state: str
+    batch_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A lead that does not get a claim, with the reason."""
+
+    workflow_id: str
+    lead_key: str
+    outcome: str
+    reason: str
+    detail: str | None
+    raw_phone: str | None
+    phone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One file, one POST, one workflow."""
+
+    batch_id: str
+    plan_id: str
+    parent_batch_id: str | None
+    sync: str
+    partition_key: str
+    workflow_id: str
+    state: BatchState
+    ref_column: str | None
+    file_path: str | None
+    sha256: str | None
+    file_bytes: int | None
+    row_count: int
+    attempts: int
+    sent_at: datetime | None
+    in_doubt_since: datetime | None
+    absent_seen_at: datetime | None
+    absent_rows: int | None
+    reason: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A reserved (workflow, phone), as a batch's sender and a reconciler see it."""
+
+    enrolment_ref: str
+    lead_key: str
+    raw_phone: str
+    phone: int
+    state: str
+
+    @property
+    def e164(self) -> str:
+        return f"+{self.phone}"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many leads of a plan ended in one outcome, per workflow and reason."""
+
+    workflow_id: str
+    outcome: str
+    reason: str
+    leads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Every source row of a plan, counted once: the conservation that invariant 4 asks for."""
+
+    plan: Plan
+    source_rows: int
+    counts: tuple[Count, ...]
+
+    @property
+    def accounted_rows(self) -> int:
+        return sum(count.leads for count in self.counts)
+
+    @property
+    def is_conserved(self) -> bool:
+        return self.accounted_rows == self.source_rows
+
+    def by_outcome(self) -> dict[str, int]:
+        """Outcome → leads, over all workflows and reasons."""
+        totals: dict[str, int] = {}
+        for count in self.counts:
+            totals[count.outcome] = totals.get(count.outcome, 0) + count.leads
+        return totals

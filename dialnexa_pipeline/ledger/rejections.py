@@ -1,0 +1,108 @@
+"""The ledger's rejected rows: what stands between a lead and its enrolment."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.records import Plan, RefusedRow
+from dialnexa_pipeline.ledger.tables import rejected_rows
+
+_COLUMNS = {
+    "workflow_id": "text",
+    "lead_key": "text",
+    "outcome": "text",
+    "reason": "text",
+    "detail": "text",
+    "raw_phone": "text",
+    "phone": "text",
+}
+# A lead seen again keeps the moment it was first seen, and stands in the way again.
+_ON_CONFLICT = (
+    "ON CONFLICT (sync, workflow_id, lead_key) DO UPDATE SET "
+    "outcome = excluded.outcome, reason = excluded.reason, detail = excluded.detail, "
+    "raw_phone = excluded.raw_phone, phone = excluded.phone, batch_id = excluded.batch_id, "
+    "plan_id = excluded.plan_id, partition_key = excluded.partition_key, "
+    "last_seen_at = excluded.last_seen_at, resolved_at = NULL, change_id = excluded.change_id"
+)
+
+
+def upsert_rejected_rows(
+    connection: sa.Connection,
+    dialect: str,
+    plan: Plan,
+    rows: Sequence[RefusedRow],
+    *,
+    now: datetime,
+    change_id: int,
+) -> None:
+    """Add or renew rows that screening or planning refused."""
+    names = ", ".join(_COLUMNS)
+    picked = ", ".join(f"asked.{name}" for name in _COLUMNS)
+    connection.execute(
+        sa.text(
+            f"INSERT INTO rejected_rows ({names}, sync, plan_id, partition_key, batch_id, "
+            f"first_seen_at, last_seen_at, change_id) SELECT {picked}, :sync, :plan_id, "
+            f":partition_key, NULL, :now, :now, :change_id "
+            f"FROM {rows_relation(dialect, _COLUMNS)} AS asked WHERE true {_ON_CONFLICT}"
+        ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
+        {
+            "sync": plan.sync,
+            "plan_id": plan.plan_id,
+            "partition_key": plan.partition_key,
+            "now": now,
+            "change_id": change_id,
+            "rows": rows_parameter(
+                [
+                    (
+                        row.workflow_id,
+                        row.lead_key,
+                        row.outcome,
+                        row.reason,
+                        row.detail,
+                        row.raw_phone,
+                        row.phone,
+                    )
+                    for row in rows
+                ]
+            ),
+        },
+    )
+
+
+def list_unenrolled_claims(
+    connection: sa.Connection, batch_id: str, *, now: datetime, change_id: int
+) -> None:
+    """Copy a batch's claims that are not enrolled into the rejected rows, by their state."""
+    connection.execute(
+        sa.text(
+            "INSERT INTO rejected_rows (workflow_id, lead_key, outcome, reason, detail, raw_phone,"
+            " phone, sync, plan_id, partition_key, batch_id, first_seen_at, last_seen_at, "
+            "change_id) "
+            "SELECT claims.workflow_id, claims.lead_key, "
+            "CASE WHEN claims.state = 'released' THEN 'planned' ELSE claims.state END, "
+            "COALESCE(claims.reason, 'planned/not_sent'), claims.detail, claims.raw_phone, "
+            "'+' || CAST(claims.phone AS TEXT), claims.sync, claims.plan_id, "
+            "batches.partition_key, claims.batch_id, :now, :now, :change_id "
+            "FROM claims JOIN batches ON batches.batch_id = claims.batch_id "
+            "WHERE claims.batch_id = :batch_id AND claims.state NOT IN ('enrolled', 'withdrawn') "
+            f"{_ON_CONFLICT}"
+        ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
+        {"now": now, "change_id": change_id, "batch_id": batch_id},
+    )
+
+
+def resolve_enrolled(
+    connection: sa.Connection, batch_id: str, *, now: datetime, change_id: int
+) -> None:
+    """Mark rejected rows whose lead is enrolled now as resolved."""
+    connection.execute(
+        sa.text(
+            "UPDATE rejected_rows SET resolved_at = :now, change_id = :change_id "
+            "WHERE resolved_at IS NULL AND (sync, workflow_id, lead_key) IN ("
+            "SELECT sync, workflow_id, lead_key FROM claims "
+            "WHERE batch_id = :batch_id AND state = 'enrolled')"
+        ).bindparams(sa.bindparam("now", type_=rejected_rows.c.resolved_at.type)),
+        {"now": now, "change_id": change_id, "batch_id": batch_id},
+    )

@@ -1,0 +1,437 @@
+"""The life of a batch: every transition is a method whose name says it."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.changes import note_change
+from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.records import Batch, Claim
+from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
+from dialnexa_pipeline.ledger.tables import batches, claims
+
+_BATCH_COLUMNS = [batches.c[name] for name in Batch.__dataclass_fields__]
+
+
+class LeaseLost(DialNexaError):
+    """The batch is not this sender's any more; what it learnt late is settled by reconciling."""
+
+
+class Batches:
+    """Transitions of batches and their claims, each one transaction."""
+
+    def __init__(self, database: LedgerDatabase) -> None:
+        self._database = database
+
+    def get(self, batch_id: str) -> Batch:
+        with self._database.transaction() as connection:
+            return self._one(connection, batch_id)
+
+    def sendable(self, plan_id: str) -> list[Batch]:
+        """Planned batches of a plan whose files are on disk, in the order they were made."""
+        return self._where(
+            batches.c.plan_id == plan_id,
+            batches.c.state == "planned",
+            batches.c.sha256.is_not(None),
+            batches.c.row_count > 0,
+        )
+
+    def of_plan(self, plan_id: str) -> list[Batch]:
+        return self._where(batches.c.plan_id == plan_id)
+
+    def in_doubt(self, *, sync: str | None = None) -> list[Batch]:
+        """Batches whose answer is unknown, of one sync or of all."""
+        conditions = [batches.c.state == "in_doubt"]
+        if sync is not None:
+            conditions.append(batches.c.sync == sync)
+        return self._where(*conditions)
+
+    def claims_of(self, batch_id: str) -> list[Claim]:
+        """The claims of a batch, in file order."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                sa.select(
+                    claims.c.enrolment_ref,
+                    claims.c.lead_key,
+                    claims.c.raw_phone,
+                    claims.c.phone,
+                    claims.c.state,
+                )
+                .where(claims.c.batch_id == batch_id)
+                .order_by(claims.c.seq)
+            )
+            return [Claim(*row) for row in rows]
+
+    def start_sending(self, batch_id: str, *, owner: str, run_id: str, lease: timedelta) -> bool:
+        """planned → sending, leased to `owner`; False when somebody else was faster."""
+        with self._database.transaction() as connection:
+            now = self._database.now(connection)
+            taken = connection.execute(
+                sa.update(batches)
+                .where(batches.c.batch_id == batch_id, batches.c.state == "planned")
+                .values(
+                    state="sending",
+                    lease_owner=owner,
+                    lease_expires_at=now + lease,
+                    sent_at=now,
+                    sent_by_run=run_id,
+                    attempts=batches.c.attempts + 1,
+                )
+            )
+            return taken.rowcount == 1
+
+    def renew_lease(self, batch_id: str, *, owner: str, lease: timedelta) -> bool:
+        """Heart-beat of a living sender; False when the lease is no longer its own."""
+        with self._database.transaction() as connection:
+            now = self._database.now(connection)
+            renewed = connection.execute(
+                sa.update(batches)
+                .where(
+                    batches.c.batch_id == batch_id,
+                    batches.c.state == "sending",
+                    batches.c.lease_owner == owner,
+                )
+                .values(lease_expires_at=now + lease)
+            )
+            return renewed.rowcount == 1
+
+    def settle_enrolled(
+        self, batch_id: str, *, owner: str, lead_ids: Mapping[str, str | None]
+    ) -> None:
+        """sending → enrolled: every claim is enrolled; `lead_ids` is ref → DialNexa's lead id."""
+        with self._database.transaction() as connection:
+            batch, now = self._own(connection, batch_id, owner)
+            self._enrol(connection, batch_id, lead_ids, now)
+            self._finish(connection, batch, now, state="enrolled", settled_at=now)
+
+    def settle_rejected(
+        self,
+        batch_id: str,
+        *,
+        owner: str,
+        rejected: Mapping[str, tuple[str, str | None]],
+        detail: str,
+    ) -> str | None:
+        """sending → rejected: refused rows out, the rest re-planned in a new batch.
+
+        Args:
+            rejected: ref → (reason, detail) of each row that DialNexa refused.
+            detail: the vendor's sentence, masked.
+
+        Returns:
+            The id of the new batch, which has no file yet; None when no row is left.
+        """
+        relation = rows_relation(
+            self._database.dialect, {"ref": "text", "reason": "text", "detail": "text"}
+        )
+        parameter = rows_parameter([(ref, *why) for ref, why in rejected.items()])
+        with self._database.transaction() as connection:
+            batch, now = self._own(connection, batch_id, owner)
+            connection.execute(
+                sa.text(
+                    "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
+                    "reason = asked.reason, detail = asked.detail "
+                    f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
+                    "AND claims.batch_id = :batch_id"
+                ).bindparams(
+                    sa.bindparam("dead", type_=sa.Boolean),
+                    sa.bindparam("now", type_=claims.c.settled_at.type),
+                ),
+                {"dead": False, "now": now, "rows": parameter, "batch_id": batch_id},
+            )
+            child = self._move_planned_claims(connection, batch, now)
+            self._finish(connection, batch, now, state="rejected", settled_at=now, detail=detail)
+            return child
+
+    def split(self, batch_id: str, *, owner: str, detail: str) -> list[str]:
+        """sending → rejected: a 400 named no row, so the claims go to two new halves.
+
+        A 400 enrols nothing (CONTRACT.md), so sending halves calls nobody twice.
+        """
+        with self._database.transaction() as connection:
+            batch, now = self._own(connection, batch_id, owner)
+            middle = connection.scalar(
+                sa.select(claims.c.seq)
+                .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
+                .order_by(claims.c.seq)
+                .offset(batch.row_count // 2)
+                .limit(1)
+            )
+            halves = [
+                self._move_planned_claims(connection, batch, now, claims.c.seq < middle),
+                self._move_planned_claims(connection, batch, now),
+            ]
+            self._finish(connection, batch, now, state="rejected", settled_at=now, detail=detail)
+            return [half for half in halves if half is not None]
+
+    def return_to_planned(self, batch_id: str, *, owner: str, detail: str) -> None:
+        """sending → planned: the request provably did nothing."""
+        with self._database.transaction() as connection:
+            batch, now = self._own(connection, batch_id, owner)
+            self._finish(connection, batch, now, state="planned", detail=detail)
+
+    def fail(self, batch_id: str, *, owner: str, reason: str, detail: str) -> None:
+        """sending → failed: DialNexa refused the call itself; rows are kept as planned."""
+        with self._database.transaction() as connection:
+            batch, now = self._own(connection, batch_id, owner)
+            connection.execute(
+                sa.update(claims)
+                .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
+                .values(reason=reason, detail=detail)
+            )
+            self._finish(
+                connection, batch, now, state="failed", settled_at=now, reason=reason, detail=detail
+            )
+
+    def put_in_doubt(
+        self,
+        batch_id: str,
+        *,
+        owner: str,
+        reason: str,
+        detail: str,
+        enrolled: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """sending → in_doubt: the answer is unknown; rows it did prove are enrolled."""
+        with self._database.transaction() as connection:
+            batch, now = self._own(connection, batch_id, owner)
+            if enrolled:
+                self._enrol(connection, batch_id, enrolled, now)
+            self._doubt(connection, batch, now, reason=reason, detail=detail)
+
+    def put_dead_senders_in_doubt(self) -> list[str]:
+        """sending → in_doubt for batches whose lease ran out: their sender is dead."""
+        with self._database.transaction() as connection:
+            now = self._database.now(connection)
+            dead = connection.execute(
+                sa.select(batches.c.batch_id)
+                .where(batches.c.state == "sending", batches.c.lease_expires_at < now)
+                .with_for_update()
+            ).scalars()
+            found = list(dead)
+            for batch_id in found:
+                self._doubt(
+                    connection,
+                    self._one(connection, batch_id),
+                    now,
+                    reason="in_doubt/no_answer",
+                    detail="The run that was sending this batch ended before DialNexa's answer "
+                    "was written down.",
+                )
+            return found
+
+    def settle_found(self, batch_id: str, found: Mapping[str, str]) -> int:
+        """Enrol claims of a batch in doubt that a listing shows; return how many are missing."""
+        with self._database.transaction() as connection:
+            batch = self._one(connection, batch_id)
+            if batch.state != "in_doubt":
+                return 0
+            now = self._database.now(connection)
+            self._enrol(connection, batch_id, dict(found), now)
+            missing = self._count(connection, batch_id, "in_doubt")
+            if missing == 0:
+                self._finish(connection, batch, now, state="enrolled", settled_at=now)
+            elif found:
+                change_id = note_change(connection, now, batch.sync, batch.plan_id, batch_id)
+                resolve_enrolled(connection, batch_id, now=now, change_id=change_id)
+            return missing
+
+    def note_absence(self, batch_id: str, *, settle: timedelta, confirm: timedelta) -> bool:
+        """Write down that a listing lacks rows; True when they may be given up as absent.
+
+        Absence counts only after the settle time, in two listings that agree and lie `confirm`
+        apart (DESIGN.md, "A batch's life").
+        """
+        with self._database.transaction() as connection:
+            batch = self._one(connection, batch_id)
+            now = self._database.now(connection)
+            if batch.state != "in_doubt" or batch.in_doubt_since is None:
+                return False
+            if now < batch.in_doubt_since + settle:
+                return False
+            missing = self._count(connection, batch_id, "in_doubt")
+            if batch.absent_seen_at is None or batch.absent_rows != missing:
+                connection.execute(
+                    sa.update(batches)
+                    .where(batches.c.batch_id == batch_id)
+                    .values(absent_seen_at=now, absent_rows=missing)
+                )
+                return False
+            return now >= batch.absent_seen_at + confirm
+
+    def settle_absent(self, batch_id: str) -> int:
+        """in_doubt → enrolled or released: rows proved absent are free to be planned again."""
+        with self._database.transaction() as connection:
+            batch = self._one(connection, batch_id)
+            if batch.state != "in_doubt":
+                return 0
+            now = self._database.now(connection)
+            released = connection.execute(
+                sa.update(claims)
+                .where(claims.c.batch_id == batch_id, claims.c.state == "in_doubt")
+                .values(
+                    state="released",
+                    live=False,
+                    settled_at=now,
+                    reason="planned/not_received",
+                    detail="DialNexa never received this row; the next run plans it again.",
+                )
+            ).rowcount
+            enrolled = self._count(connection, batch_id, "enrolled")
+            self._finish(
+                connection,
+                batch,
+                now,
+                state="enrolled" if enrolled else "released",
+                settled_at=now,
+            )
+            return released
+
+    def list_unsent(self, plan_id: str) -> int:
+        """Show leads of a plan that are still planned among the rejected rows; how many."""
+        with self._database.transaction() as connection:
+            now = self._database.now(connection)
+            unsent = connection.execute(
+                sa.select(batches.c.batch_id, batches.c.sync, batches.c.row_count).where(
+                    batches.c.plan_id == plan_id,
+                    batches.c.state.in_(("planned", "released")),
+                    batches.c.row_count > 0,
+                )
+            ).all()
+            for row in unsent:
+                change_id = note_change(connection, now, row.sync, plan_id, row.batch_id)
+                list_unenrolled_claims(connection, row.batch_id, now=now, change_id=change_id)
+            return sum(row.row_count for row in unsent)
+
+    def _enrol(
+        self,
+        connection: sa.Connection,
+        batch_id: str,
+        lead_ids: Mapping[str, str | None],
+        now: datetime,
+    ) -> None:
+        if not lead_ids:
+            return
+        relation = rows_relation(self._database.dialect, {"ref": "text", "lead_id": "text"})
+        connection.execute(
+            sa.text(
+                "UPDATE claims SET state = 'enrolled', lead_id = asked.lead_id, "
+                "settled_at = :now, reason = NULL, detail = NULL "
+                f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
+                "AND claims.batch_id = :batch_id AND claims.state IN ('planned', 'in_doubt')"
+            ).bindparams(sa.bindparam("now", type_=claims.c.settled_at.type)),
+            {
+                "now": now,
+                "batch_id": batch_id,
+                "rows": rows_parameter(list(lead_ids.items())),
+            },
+        )
+
+    def _doubt(
+        self,
+        connection: sa.Connection,
+        batch: Batch,
+        now: datetime,
+        *,
+        reason: str,
+        detail: str,
+    ) -> None:
+        connection.execute(
+            sa.update(claims)
+            .where(claims.c.batch_id == batch.batch_id, claims.c.state == "planned")
+            .values(state="in_doubt", reason=reason, detail=detail)
+        )
+        self._finish(
+            connection,
+            batch,
+            now,
+            state="in_doubt",
+            in_doubt_since=now,
+            reason=reason,
+            detail=detail,
+        )
+
+    def _finish(
+        self, connection: sa.Connection, batch: Batch, now: datetime, **values: object
+    ) -> None:
+        """End of a transition: new state, no lease, and the change for the record tables."""
+        connection.execute(
+            sa.update(batches)
+            .where(batches.c.batch_id == batch.batch_id)
+            .values(lease_owner=None, lease_expires_at=None, **values)
+        )
+        change_id = note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
+        if values["state"] != "planned":
+            list_unenrolled_claims(connection, batch.batch_id, now=now, change_id=change_id)
+        resolve_enrolled(connection, batch.batch_id, now=now, change_id=change_id)
+
+    def _move_planned_claims(
+        self,
+        connection: sa.Connection,
+        parent: Batch,
+        now: datetime,
+        *conditions: sa.ColumnElement[bool],
+    ) -> str | None:
+        child = secrets.token_hex(8)
+        picked = (claims.c.batch_id == parent.batch_id, claims.c.state == "planned", *conditions)
+        count = connection.scalar(sa.select(sa.func.count()).select_from(claims).where(*picked))
+        if not count:
+            return None
+        connection.execute(
+            sa.insert(batches).values(
+                batch_id=child,
+                plan_id=parent.plan_id,
+                parent_batch_id=parent.batch_id,
+                sync=parent.sync,
+                partition_key=parent.partition_key,
+                workflow_id=parent.workflow_id,
+                state="planned",
+                ref_column=parent.ref_column,
+                row_count=count,
+                created_at=now,
+            )
+        )
+        connection.execute(sa.update(claims).where(*picked).values(batch_id=child))
+        return child
+
+    def _own(self, connection: sa.Connection, batch_id: str, owner: str) -> tuple[Batch, datetime]:
+        held = connection.scalar(
+            sa.select(batches.c.lease_owner)
+            .where(batches.c.batch_id == batch_id, batches.c.state == "sending")
+            .with_for_update()
+        )
+        if held != owner:
+            raise LeaseLost(
+                f"Batch {batch_id} is no longer leased to this sender, so its answer is not "
+                "written down here; the batch is in doubt and `dialnexa reconcile` settles it."
+            )
+        return self._one(connection, batch_id), self._database.now(connection)
+
+    def _one(self, connection: sa.Connection, batch_id: str) -> Batch:
+        row = connection.execute(
+            sa.select(*_BATCH_COLUMNS).where(batches.c.batch_id == batch_id).with_for_update()
+        ).one()
+        return Batch(*row)
+
+    def _where(self, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
+        statement = (
+            sa.select(*_BATCH_COLUMNS)
+            .where(*conditions)
+            .order_by(batches.c.created_at, batches.c.batch_id)
+        )
+        with self._database.transaction() as connection:
+            return [Batch(*row) for row in connection.execute(statement)]
+
+    def _count(self, connection: sa.Connection, batch_id: str, state: str) -> int:
+        return int(
+            connection.scalar(
+                sa.select(sa.func.count())
+                .select_from(claims)
+                .where(claims.c.batch_id == batch_id, claims.c.state == state)
+            )
+            or 0
+        )

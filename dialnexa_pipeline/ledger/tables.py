@@ -1,0 +1,163 @@
+"""The ledger's tables: plans, batches, claims, rejected rows and what is not recorded yet."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """A moment in UTC: `timestamptz` on PostgreSQL, text without zone on SQLite."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("the ledger takes timezone-aware moments only")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+plans = sa.Table(
+    "plans",
+    metadata,
+    sa.Column("plan_id", sa.Text, primary_key=True),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("partition_key", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("source_rows", sa.BigInteger),
+    sa.Column("phone_metadata", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("ready_at", UtcDateTime),
+    sa.CheckConstraint("state IN ('open', 'ready', 'superseded')", name="plan_state"),
+    sa.Index("plans_by_sync", "sync", "partition_key", "created_at"),
+)
+
+plan_counts = sa.Table(
+    "plan_counts",
+    metadata,
+    sa.Column("plan_id", sa.Text, sa.ForeignKey("plans.plan_id"), primary_key=True),
+    sa.Column("workflow_id", sa.Text, primary_key=True),
+    sa.Column("outcome", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("leads", sa.BigInteger, nullable=False),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("plan_id", sa.Text, sa.ForeignKey("plans.plan_id"), nullable=False),
+    sa.Column("parent_batch_id", sa.Text, sa.ForeignKey("batches.batch_id")),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("partition_key", sa.Text, nullable=False),
+    sa.Column("workflow_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("ref_column", sa.Text),
+    sa.Column("file_path", sa.Text),
+    sa.Column("sha256", sa.Text),
+    sa.Column("file_bytes", sa.BigInteger),
+    sa.Column("row_count", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("sent_by_run", sa.Text),
+    sa.Column("lease_owner", sa.Text),
+    sa.Column("lease_expires_at", UtcDateTime),
+    sa.Column("sent_at", UtcDateTime),
+    sa.Column("in_doubt_since", UtcDateTime),
+    sa.Column("absent_seen_at", UtcDateTime),
+    sa.Column("absent_rows", sa.BigInteger),
+    sa.Column("settled_at", UtcDateTime),
+    sa.Column("reason", sa.Text),
+    sa.Column("detail", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint(
+        "state IN ('planned', 'sending', 'enrolled', 'rejected', 'failed', 'in_doubt', 'released')",
+        name="batch_state",
+    ),
+    sa.Index("batches_by_plan", "plan_id", "state"),
+    sa.Index("batches_by_state", "state", "workflow_id"),
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("enrolment_ref", sa.Text, primary_key=True),
+    sa.Column("plan_id", sa.Text, sa.ForeignKey("plans.plan_id"), nullable=False),
+    sa.Column("batch_id", sa.Text, sa.ForeignKey("batches.batch_id"), nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("workflow_id", sa.Text, nullable=False),
+    sa.Column("lead_key", sa.Text, nullable=False),
+    sa.Column("raw_phone", sa.Text, nullable=False),
+    sa.Column("phone", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("live", sa.Boolean, nullable=False),
+    sa.Column("lead_id", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("detail", sa.Text),
+    sa.Column("claimed_at", UtcDateTime, nullable=False),
+    sa.Column("settled_at", UtcDateTime),
+    sa.CheckConstraint(
+        "state IN ('planned', 'in_doubt', 'enrolled', 'rejected', 'released', 'withdrawn')",
+        name="claim_state",
+    ),
+    sa.Index("claims_by_batch", "batch_id"),
+    sa.Index("claims_by_plan", "plan_id", "state"),
+    sa.Index(
+        "one_live_claim",
+        "workflow_id",
+        "phone",
+        unique=True,
+        sqlite_where=sa.text("live"),
+        postgresql_where=sa.text("live"),
+    ),
+)
+
+rejected_rows = sa.Table(
+    "rejected_rows",
+    metadata,
+    sa.Column("sync", sa.Text, primary_key=True),
+    sa.Column("workflow_id", sa.Text, primary_key=True),
+    sa.Column("lead_key", sa.Text, primary_key=True),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text),
+    sa.Column("raw_phone", sa.Text),
+    sa.Column("phone", sa.Text),
+    sa.Column("batch_id", sa.Text),
+    sa.Column("plan_id", sa.Text, nullable=False),
+    sa.Column("partition_key", sa.Text, nullable=False),
+    sa.Column("first_seen_at", UtcDateTime, nullable=False),
+    sa.Column("last_seen_at", UtcDateTime, nullable=False),
+    sa.Column("resolved_at", UtcDateTime),
+    sa.Column("change_id", sa.BigInteger, nullable=False),
+    sa.Index("rejected_rows_by_change", "change_id"),
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column(
+        "change_id",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("plan_id", sa.Text, nullable=False),
+    sa.Column("batch_id", sa.Text),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("enrolments_recorded", sa.Boolean, nullable=False),
+    sa.Column("counts_recorded", sa.Boolean, nullable=False),
+    sa.Column("rejected_rows_recorded", sa.Boolean, nullable=False),
+    sa.Index("changes_by_sync", "sync"),
+    sqlite_autoincrement=True,
+)
