@@ -1,0 +1,24 @@
+"""Plan, send, settle and reconcile: from screened leads to enrolled ones."""
+
+from dialnexa_pipeline.enrolment.planning import BatchLimits, plan_leads
+from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
+from dialnexa_pipeline.enrolment.sending import SendReport, send_plan
+from dialnexa_pipeline.enrolment.staging import (
+    SampleRow,
+    StagedLeads,
+    stage_leads,
+    staged_path,
+)
+
+__all__ = [
+    "BatchLimits",
+    "SampleRow",
+    "SendReport",
+    "SettledBatch",
+    "StagedLeads",
+    "plan_leads",
+    "reconcile",
+    "send_plan",
+    "stage_leads",
+    "staged_path",
+]

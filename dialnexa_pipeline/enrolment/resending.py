@@ -1,0 +1,52 @@
+"""The file of a batch that was cut out of a refused one."""
+
+import csv
+import io
+
+import openpyxl
+import pyarrow as pa
+
+from dialnexa_pipeline.enrolment.planning import batch_path
+from dialnexa_pipeline.leads import render_csv, render_xlsx
+from dialnexa_pipeline.ledger import Batch, Ledger, Plan
+from dialnexa_pipeline.store import Store
+
+
+def write_child_file(parent: Batch, child_id: str, ledger: Ledger, store: Store) -> Batch:
+    """Write the child's rows, taken from the parent's file by phone, and make it sendable.
+
+    A number stands once in a batch, because its claim is unique in the workflow.
+    """
+    path = parent.file_path or ""
+    file_format = path.rsplit(".", 1)[-1]
+    table = _read(store.read(path), file_format)
+    wanted = {claim.e164 for claim in ledger.batches.claims_of(child_id)}
+    phones = table["phone_number"].to_pylist()
+    kept = table.filter(pa.array([phone in wanted for phone in phones]))
+    plan = Plan(parent.plan_id, parent.sync, parent.partition_key, "")
+    child_path = batch_path(plan, parent.workflow_id, child_id, file_format)
+    stored = store.write(child_path, (render_csv if file_format == "csv" else render_xlsx)(kept))
+    ledger.plans.batch_is_on_disk(
+        child_id,
+        file_path=child_path,
+        sha256=stored.sha256,
+        file_bytes=stored.bytes,
+        row_count=kept.num_rows,
+    )
+    return ledger.batches.get(child_id)
+
+
+def _read(content: bytes, file_format: str) -> pa.Table:
+    if file_format == "csv":
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
+    else:
+        sheet = openpyxl.load_workbook(io.BytesIO(content), read_only=True).worksheets[0]
+        rows = [
+            ["" if cell is None else str(cell) for cell in row]
+            for row in sheet.iter_rows(values_only=True)
+        ]
+    header, *body = rows
+    columns = zip(*body, strict=True) if body else [()] * len(header)
+    return pa.table(
+        {name: pa.array(list(values), pa.string()) for name, values in zip(header, columns, strict=True)}
+    )

@@ -1,0 +1,119 @@
+"""Read a source, screen every lead, and stage the outcome as one Parquet file."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dialnexa_pipeline.leads import ScreeningConfig, screen
+from dialnexa_pipeline.phones import mask_phone
+from dialnexa_pipeline.sources import Source, check_keys
+from dialnexa_pipeline.store import Store
+
+_SAMPLE_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """A refused lead as people may see it: the number is masked."""
+
+    lead_key: str
+    raw_phone: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagedLeads:
+    """Screened leads in the store, and what screening found.
+
+    Attributes:
+        path: Parquet file in the store; columns as `leads.screen` gives them.
+        source_rows: rows read from the source.
+        counts: (workflow_id, reason) → refused leads; reason is `invalid/…`.
+        eligible: workflow_id → leads that go on to planning.
+    """
+
+    path: str
+    source_rows: int
+    counts: Mapping[tuple[str, str], int]
+    eligible: Mapping[str, int]
+    sample: tuple[SampleRow, ...]
+    schema: pa.Schema
+
+
+def staged_path(sync: str, run_id: str, partition_key: str) -> str:
+    """Where a run stages its screened leads."""
+    part = partition_key.replace("/", "_").replace(":", "-") or "all"
+    return f"{sync}/screened/{part}/{run_id}.parquet"
+
+
+def stage_leads(
+    source: Source, screening: ScreeningConfig, store: Store, path: str
+) -> StagedLeads:
+    """Screen the source batch by batch into `path`; nothing is claimed and nothing is sent.
+
+    Raises:
+        SourceError: the source cannot be read, or its key is not unique and not null.
+    """
+    refused: Counter[tuple[str, str]] = Counter()
+    eligible: Counter[str] = Counter()
+    sample: list[SampleRow] = []
+    rows = 0
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / "screened.parquet"
+        writer: pq.ParquetWriter | None = None
+        schema = pa.schema([])
+        try:
+            for leads in _screened(source.batches(), screening):
+                if writer is None:
+                    schema = leads.schema
+                    writer = pq.ParquetWriter(local, schema, compression="zstd")
+                writer.write_table(leads)
+                rows += leads.num_rows
+                _count(leads, refused, eligible)
+                if len(sample) < _SAMPLE_ROWS:
+                    sample += _sample(leads, _SAMPLE_ROWS - len(sample))
+        finally:
+            if writer is not None:
+                writer.close()
+        check_keys([local], "lead_key")
+        store.upload(path, local)
+    return StagedLeads(path, rows, dict(refused), dict(eligible), tuple(sample), schema)
+
+
+def _screened(
+    batches: Iterable[pa.RecordBatch], screening: ScreeningConfig
+) -> Iterable[pa.Table]:
+    empty = True
+    for batch in batches:
+        empty = False
+        yield screen(batch, screening)
+    if empty:
+        names = [screening.key, screening.phone, screening.country, screening.workflow_column]
+        names += list(screening.variables.values())
+        schema = pa.schema([(n, pa.string()) for n in dict.fromkeys(names) if n is not None])
+        yield screen(pa.RecordBatch.from_pylist([], schema=schema), screening)
+
+
+def _count(
+    leads: pa.Table, refused: Counter[tuple[str, str]], eligible: Counter[str]
+) -> None:
+    grouped = leads.group_by(["workflow_id", "reason"]).aggregate([([], "count_all")])
+    for row in grouped.to_pylist():
+        if row["reason"] is None:
+            eligible[row["workflow_id"]] += row["count_all"]
+        else:
+            refused[(row["workflow_id"], row["reason"])] += row["count_all"]
+
+
+def _sample(leads: pa.Table, size: int) -> list[SampleRow]:
+    found = leads.filter(pc.is_valid(leads["reason"])).slice(0, size)
+    return [
+        SampleRow(row["lead_key"], mask_phone(row["raw_phone"] or ""), row["reason"])
+        for row in found.select(["lead_key", "raw_phone", "reason"]).to_pylist()
+    ]

@@ -1,0 +1,23 @@
+"""Record tables in the warehouse: enrolments, rejected rows and counts."""
+
+from dialnexa_pipeline.records.following import (
+    RecordedCount,
+    counts_of,
+    record_counts,
+    record_enrolments,
+    record_rejected_rows,
+)
+from dialnexa_pipeline.records.tables import OUTCOMES, record_tables
+from dialnexa_pipeline.records.warehouse import WarehouseUnavailable, open_records
+
+__all__ = [
+    "OUTCOMES",
+    "RecordedCount",
+    "WarehouseUnavailable",
+    "counts_of",
+    "open_records",
+    "record_counts",
+    "record_enrolments",
+    "record_rejected_rows",
+    "record_tables",
+]

@@ -1,0 +1,90 @@
+"""The record tables follow the ledger: whatever it changed and they do not show is written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dialnexa_pipeline.ledger import Account, Ledger
+from dialnexa_pipeline.records.tables import OUTCOMES
+from dialnexa_pipeline.records.warehouse import open_records
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCount:
+    """One row of `dialnexa_enrolment_counts`."""
+
+    sync: str
+    run_id: str
+    partition_key: str
+    workflow_id: str
+    source_rows: int
+    enrolled: int
+    invalid: int
+    duplicate: int
+    suppressed: int
+    deferred: int
+    rejected: int
+    in_doubt: int
+    planned: int
+    recorded_at: datetime
+
+
+def record_enrolments(ledger: Ledger, warehouse_url: str, sync: str) -> int:
+    """Bring `dialnexa_enrolments` up to the ledger; return how many rows were written.
+
+    The ledger notes a change as recorded only after the warehouse's commit, so a crash between
+    the two repeats the write, which replaces rows by key.
+    """
+    pending = ledger.accounts.pending(sync, "enrolments")
+    with open_records(warehouse_url) as records:
+        written = sum(
+            records.replace("dialnexa_enrolments", piece)
+            for piece in ledger.accounts.enrolments_of(pending.batch_ids)
+        )
+    ledger.accounts.mark_recorded(pending.change_ids, "enrolments")
+    return written
+
+
+def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
+    """Bring `dialnexa_rejected_rows` up to the ledger; return how many rows were written."""
+    pending = ledger.accounts.pending(sync, "rejected_rows")
+    with open_records(warehouse_url) as records:
+        written = sum(
+            records.replace("dialnexa_rejected_rows", piece)
+            for piece in ledger.accounts.rejections_changed(pending.change_ids)
+        )
+    ledger.accounts.mark_recorded(pending.change_ids, "rejected_rows")
+    return written
+
+
+def record_counts(ledger: Ledger, warehouse_url: str, sync: str) -> list[RecordedCount]:
+    """Bring `dialnexa_enrolment_counts` up to the ledger; return the rows written."""
+    pending = ledger.accounts.pending(sync, "counts")
+    rows = [
+        row
+        for plan_id in pending.plan_ids
+        for row in counts_of(ledger.accounts.of_plan(plan_id))
+    ]
+    with open_records(warehouse_url) as records:
+        records.replace("dialnexa_enrolment_counts", rows)
+    ledger.accounts.mark_recorded(pending.change_ids, "counts")
+    return rows
+
+
+def counts_of(account: Account) -> Iterator[RecordedCount]:
+    """One row per workflow of a plan's account; its source rows are the sum of its outcomes."""
+    now = datetime.now(UTC)
+    workflows: dict[str, dict[str, int]] = {}
+    for count in account.counts:
+        outcomes = workflows.setdefault(count.workflow_id, dict.fromkeys(OUTCOMES, 0))
+        outcomes[count.outcome] += count.leads
+    for workflow_id, outcomes in sorted(workflows.items()):
+        yield RecordedCount(
+            account.plan.sync,
+            account.plan.run_id,
+            account.plan.partition_key,
+            workflow_id,
+            sum(outcomes.values()),
+            *(outcomes[outcome] for outcome in OUTCOMES),
+            recorded_at=now,
+        )

@@ -1,0 +1,64 @@
+"""Where things live and how long to wait, read from the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from dialnexa_pipeline.errors import ConfigError
+
+DEFAULT_BASE_URL = "https://api.dialnexa.com/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the environment decides; URLs may hold passwords and stay out of repr."""
+
+    home: Path
+    base_url: str
+    api_key: str = field(repr=False)
+    warehouse_url: str = field(repr=False)
+    ledger_url: str = field(repr=False)
+    store_url: str = field(repr=False)
+    settle: timedelta
+    read_timeout: float
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read `DIALNEXA_*`, with defaults under `DIALNEXA_HOME`.
+
+        Raises:
+            ConfigError: a number is not a number.
+        """
+        env = os.environ if environment is None else environment
+        home = Path(env.get("DIALNEXA_HOME") or ".dialnexa").absolute()
+        return cls(
+            home=home,
+            base_url=env.get("DIALNEXA_BASE_URL") or DEFAULT_BASE_URL,
+            api_key=env.get("DIALNEXA_API_KEY") or "",
+            warehouse_url=env.get("DIALNEXA_WAREHOUSE_URL")
+            or f"duckdb:///{home / 'warehouse.duckdb'}",
+            ledger_url=env.get("DIALNEXA_LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
+            store_url=env.get("DIALNEXA_STORE_URL") or str(home / "store"),
+            settle=timedelta(seconds=_number(env, "DIALNEXA_SETTLE_SECONDS", 900.0)),
+            read_timeout=_number(env, "DIALNEXA_READ_TIMEOUT_SECONDS", 120.0),
+        )
+
+    @property
+    def confirm(self) -> timedelta:
+        """How far apart two agreeing listings lie: a minute at the default settle time."""
+        return self.settle / 15
+
+
+def _number(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if value < 0:
+        raise ConfigError(f"{name} is {text!r}; it must be a number of seconds, 0 or more.")
+    return value

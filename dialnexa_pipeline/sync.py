@@ -1,0 +1,139 @@
+"""One sync as a user configures it: a source, a workflow, and what may leave."""
+
+import re
+from datetime import date, timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.leads import ScreeningConfig, validate_variables
+from dialnexa_pipeline.phones import PHONE_TYPES
+from dialnexa_pipeline.sources import SourceConfig
+
+_UNITS = {"kb": 1_000, "mb": 1_000_000, "kib": 1_024, "mib": 1_048_576, "b": 1, "": 1}
+_DURATIONS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?i?[bB]?)", value.strip())
+    if match is None or match[2].lower() not in _UNITS:
+        raise ValueError(f"{value!r} is not a size; write for example 9MB or 500kB")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def _dedupe(value: object) -> object:
+    if value == "forever" or value is None:
+        return None
+    match = re.fullmatch(r"(\d+)([mhdw])", value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is neither 'forever' nor a duration such as 30d or 12h")
+    return timedelta(**{_DURATIONS[match[2]]: int(match[1])})
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BatchConfig(_Strict):
+    """How batch files are cut: `max_rows` leads and `max_bytes` bytes at most."""
+
+    format: Literal["csv", "xlsx"] = "csv"
+    max_rows: int = Field(default=5_000, ge=1, le=1_000_000)
+    max_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(default=9_000_000, ge=1_000)
+
+
+class GuardConfig(_Strict):
+    """What stops a run before anything is sent."""
+
+    max_leads: int | None = Field(default=None, ge=1)
+    max_growth: float | None = Field(default=None, gt=0)
+
+
+class PartitionsConfig(_Strict):
+    """Time windows over the source's `updated_at`, in the sync's time zone."""
+
+    every: Literal["hour", "day", "week", "month"]
+    start: date
+
+
+class SyncConfig(_Strict):
+    """The `attributes` of a LeadSyncComponent; DESIGN.md "Fixed names" shows one whole."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Names the assets and the job.")
+    source: SourceConfig
+    workflow: str | None = Field(default=None, min_length=1)
+    workflow_column: str | None = Field(default=None, min_length=1)
+    variables: dict[str, str] = Field(
+        default_factory=dict, description="Uploaded header → source column; nothing else leaves."
+    )
+    required_variables: list[str] = Field(default_factory=list)
+    phone_types: list[str] = Field(default_factory=lambda: ["mobile", "fixed_line_or_mobile"])
+    dedupe: Annotated[timedelta | None, BeforeValidator(_dedupe)] = None
+    enrolment_ref: str | None = Field(
+        default="enrolment_ref",
+        description="Header of the correlation column; null turns it off.",
+    )
+    batch: BatchConfig = BatchConfig()
+    guard: GuardConfig = GuardConfig()
+    schedule: str | None = None
+    timezone: str = "UTC"
+    partitions: PartitionsConfig | None = None
+    owners: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "SyncConfig":
+        if (self.workflow is None) == (self.workflow_column is None):
+            raise ValueError("give exactly one of workflow and workflow_column")
+        try:
+            validate_variables(self.variables, self.enrolment_ref)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        for header in self.required_variables:
+            if header not in self.variables:
+                raise ValueError(
+                    f"required_variables names {header!r}, which is not among the variables: "
+                    f"{', '.join(self.variables) or 'none'}"
+                )
+        for phone_type in self.phone_types:
+            if phone_type not in PHONE_TYPES:
+                raise ValueError(
+                    f"phone_types names {phone_type!r}; choices: {', '.join(sorted(PHONE_TYPES))}"
+                )
+        if self.timezone not in available_timezones():
+            raise ValueError(
+                f"timezone {self.timezone!r} is not an IANA zone such as Asia/Kolkata or UTC"
+            )
+        if self.partitions is not None and self.source.updated_at is None:
+            raise ValueError("partitions need source.updated_at, the column they cut by")
+        return self
+
+    @property
+    def screening(self) -> ScreeningConfig:
+        """The part of the sync that screening needs."""
+        return ScreeningConfig(
+            key=self.source.key,
+            phone=self.source.phone,
+            country=self.source.country,
+            default_country=self.source.default_country,
+            workflow=self.workflow,
+            workflow_column=self.workflow_column,
+            variables=dict(self.variables),
+            required_variables=tuple(self.required_variables),
+            phone_types=frozenset(self.phone_types),
+        )
+
+    @property
+    def source_columns(self) -> list[str]:
+        """The source columns that are read, each once."""
+        wanted = [self.source.key, self.source.phone]
+        wanted += [c for c in (self.source.country, self.workflow_column) if c is not None]
+        wanted += list(self.variables.values())
+        return list(dict.fromkeys(wanted))
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
