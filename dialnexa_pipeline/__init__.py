@@ -1,1 +1,34 @@
 """Warehouse and CRM rows into DialNexa phone conversations, each person at most once."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dialnexa_pipeline.components import (
+        DialNexaResource,
+        LeadSyncComponent,
+        LedgerResource,
+        StoreResource,
+        WarehouseResource,
+        default_resources,
+    )
+
+__all__ = [
+    "DialNexaResource",
+    "LeadSyncComponent",
+    "LedgerResource",
+    "StoreResource",
+    "WarehouseResource",
+    "default_resources",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Dagster takes more than a second to import, and the sandbox and the client need none of it.
+    if name in __all__:
+        return getattr(import_module("dialnexa_pipeline.components"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -28,6 +28,8 @@ def _bytes(value: object) -> object:
 def _dedupe(value: object) -> object:
     if value == "forever" or value is None:
         return None
+    if isinstance(value, timedelta):
+        return value
     match = re.fullmatch(r"(\d+)([mhdw])", value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is neither 'forever' nor a duration such as 30d or 12h")

@@ -1,0 +1,36 @@
+# Each target works in a fresh clone with Python >= 3.11 and PyPI alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo dev test lint bench bench-quick clean
+
+$(READY): pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --locked --quiet --inexact --extra dev
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/dialnexa demo
+
+dev: $(READY)
+	@$(BIN)/dialnexa dev
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks.sync_speed
+
+bench-quick: $(READY)
+	@$(BIN)/python -m benchmarks.sync_speed --quick
+
+clean:
+	rm -rf .dialnexa dist build

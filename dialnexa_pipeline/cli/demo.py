@@ -1,0 +1,131 @@
+"""The demo: a messy CRM, dbt, two syncs and the sandbox, run through Dagster."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger import Account, Ledger
+from dialnexa_pipeline.sandbox import SandboxServer
+from dialnexa_pipeline.settings import Settings
+
+SYNCS = ("home_loans", "product_offers")
+_DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    tag_concurrency_limits:
+      - key: dialnexa/sync
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
+"""
+
+
+def run_demo(console: Console) -> None:
+    """Run the job `demo` against the sandbox and print where every row went.
+
+    Raises:
+        DialNexaError: the run failed; the sentence names the failed step's error.
+    """
+    settings = Settings.from_environment()
+    with _environment(settings) as sandbox:
+        before = sandbox.count_leads()
+        console.print(
+            f"Sandbox of DialNexa at {sandbox.base_url}; nobody is called. "
+            "Building the CRM with dbt, then running the syncs in Dagster …"
+        )
+        _run_job(settings)
+        with Ledger(settings.ledger_url) as ledger:
+            accounts = {sync: ledger.accounts.latest(sync=sync) for sync in SYNCS}
+        after = sandbox.count_leads()
+    conserved = True
+    for sync, parts in accounts.items():
+        for account in parts:
+            _print_account(console, sync, account)
+            conserved = conserved and account.is_conserved
+    _print_sums(console, accounts, before, after, settings)
+    if not conserved:
+        raise DialNexaError("The account does not add up; see the table above.")
+
+
+def run_dev(console: Console, port: int) -> int:
+    """The Dagster UI over the demo's data; returns the UI's exit code."""
+    settings = Settings.from_environment()
+    with _environment(settings) as sandbox:
+        console.print(f"Sandbox at {sandbox.base_url}. Dagster UI: http://127.0.0.1:{port}")
+        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
+        ui = subprocess.Popen([*command, "-p", str(port), "-h", "127.0.0.1"])
+        try:
+            return ui.wait()
+        except KeyboardInterrupt:
+            ui.terminate()
+            return ui.wait()
+
+
+@contextmanager
+def _environment(settings: Settings) -> Generator[SandboxServer]:
+    """Folders, Dagster's home and the sandbox, in this process's environment."""
+    dagster_home = settings.home / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    config = dagster_home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(_DAGSTER_YAML, encoding="utf-8")
+    os.environ.setdefault("DAGSTER_HOME", str(dagster_home))
+    os.environ.setdefault("DIALNEXA_HOME", str(settings.home))
+    os.environ.setdefault("DIALNEXA_DUCKDB_PATH", str(settings.home / "warehouse.duckdb"))
+    with SandboxServer(state_path=settings.home / "sandbox.db") as sandbox:
+        os.environ["DIALNEXA_BASE_URL"] = sandbox.base_url
+        os.environ["DIALNEXA_API_KEY"] = sandbox.api_key
+        yield sandbox
+
+
+def _run_job(settings: Settings) -> None:
+    log = settings.home / "demo.log"
+    command = [sys.executable, "-m", "dagster", "job", "execute"]
+    command += ["-m", "dialnexa_pipeline.definitions", "-j", "demo"]
+    with log.open("w", encoding="utf-8") as output:
+        done = subprocess.run(command, stdout=output, stderr=output, check=False)
+    if done.returncode != 0:
+        tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-25:])
+        raise DialNexaError(f"The demo's run failed; the whole log is in {log}. It ends:\n{tail}")
+
+
+def _print_account(console: Console, sync: str, account: Account) -> None:
+    table = Table("workflow", "outcome", "reason", "leads", title=f"{sync}: every source row")
+    table.columns[3].justify = "right"
+    for count in sorted(account.counts, key=lambda c: (c.workflow_id, c.outcome, -c.leads)):
+        reason = count.reason.partition("/")[2]
+        table.add_row(count.workflow_id or "(blank)", count.outcome, reason, f"{count.leads:,}")
+    table.add_section()
+    table.add_row("", "sum", "", f"{account.accounted_rows:,}")
+    table.add_row("", "source rows", "", f"{account.source_rows:,}")
+    console.print(table)
+
+
+def _print_sums(
+    console: Console,
+    accounts: dict[str, list[Account]],
+    before: int,
+    after: int,
+    settings: Settings,
+) -> None:
+    every = [account for parts in accounts.values() for account in parts]
+    enrolled = sum(account.by_outcome().get("enrolled", 0) for account in every)
+    console.print(
+        f"Enrolled by this run: {enrolled:,}. The sandbox counted {before:,} leads before and "
+        f"{after:,} after: {after - before:,} more."
+    )
+    if enrolled == 0 and after == before:
+        console.print("Nobody was enrolled again: every lead that can be called already is.")
+    warehouse = settings.home / "warehouse.duckdb"
+    console.print(f"Rejected rows: table dialnexa_rejected_rows in {warehouse}")
+    console.print("Open the Dagster UI on this data: make dev, then http://127.0.0.1:3000")

@@ -1,0 +1,205 @@
+"""The doctor: what is configured, whether it answers, and how to mend what does not."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+import yaml
+from pydantic import ValidationError
+
+from dialnexa_pipeline.api import DialNexaClient
+from dialnexa_pipeline.errors import ConfigError, DialNexaError
+from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.records import open_records
+from dialnexa_pipeline.settings import Settings
+from dialnexa_pipeline.sources import open_source
+from dialnexa_pipeline.store import Store
+from dialnexa_pipeline.sync import SyncConfig
+
+COMPONENT_TYPES = frozenset(
+    {
+        "dialnexa_pipeline.LeadSyncComponent",
+        "dialnexa_pipeline.components.LeadSyncComponent",
+    }
+)
+_SKIPPED_FOLDERS = frozenset({".venv", "venv", "node_modules", ".git", "target", "site-packages"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    said: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSync:
+    """A sync in a YAML file, or what is wrong with it."""
+
+    path: Path
+    config: SyncConfig | None
+    problem: str = ""
+
+
+def find_syncs(project: Path) -> list[FoundSync]:
+    """Every LeadSyncComponent in the YAML files below a folder."""
+    found: list[FoundSync] = []
+    for path in sorted(_yaml_files(project)):
+        try:
+            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, UnicodeDecodeError, OSError):
+            continue
+        for document in documents:
+            if isinstance(document, dict) and document.get("type") in COMPONENT_TYPES:
+                found.append(_read_sync(path, document.get("attributes") or {}))
+    return found
+
+
+def examine(project: Path) -> list[Finding]:
+    """Look at everything a sync needs; nothing is written except a probe in the store."""
+    try:
+        settings = Settings.from_environment()
+    except ConfigError as error:
+        return [Finding("environment", False, str(error), "Set the variable, or unset it.")]
+    syncs = find_syncs(project)
+    return [
+        *_examine_syncs(project, syncs),
+        _finding("ledger", lambda: _ledger(settings), "Set DIALNEXA_LEDGER_URL."),
+        _finding("store", lambda: _store(settings), "Set DIALNEXA_STORE_URL."),
+        _finding("warehouse", lambda: _warehouse(settings), "Set DIALNEXA_WAREHOUSE_URL."),
+        *_examine_sources(settings, syncs),
+        *_examine_dialnexa(settings, syncs),
+    ]
+
+
+def _yaml_files(project: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(project):
+        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
+        yield from (Path(folder) / name for name in files if name.endswith((".yaml", ".yml")))
+
+
+def _read_sync(path: Path, attributes: object) -> FoundSync:
+    try:
+        return FoundSync(path, SyncConfig.model_validate(attributes))
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc']) or 'attributes'}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        return FoundSync(path, None, "; ".join(problems))
+
+
+def _examine_syncs(project: Path, syncs: list[FoundSync]) -> Iterator[Finding]:
+    if not syncs:
+        yield Finding(
+            "syncs",
+            False,
+            f"No LeadSyncComponent in any YAML file below {project.absolute()}.",
+            "Write a defs.yaml; the README shows one.",
+        )
+    for sync in syncs:
+        if sync.config is None:
+            yield Finding(str(sync.path), False, sync.problem, f"Correct the key in {sync.path}.")
+        else:
+            yield Finding(f"sync {sync.config.name}", True, str(sync.path))
+
+
+def _examine_sources(settings: Settings, syncs: list[FoundSync]) -> Iterator[Finding]:
+    for sync in syncs:
+        config = sync.config
+        if config is None:
+            continue
+
+        def first_batch(config: SyncConfig = config) -> str:
+            source = open_source(
+                config.source,
+                warehouse_url=settings.warehouse_url,
+                columns=config.source_columns,
+                batch_rows=1,
+            )
+            for _batch in source.batches():
+                break
+            return f"{source.description} can be read."
+
+        yield _finding(
+            f"source of {config.name}", first_batch, f"Correct source in {sync.path}."
+        )
+
+
+def _examine_dialnexa(settings: Settings, syncs: list[FoundSync]) -> Iterator[Finding]:
+    if not settings.api_key:
+        yield Finding(
+            "API key",
+            False,
+            "DIALNEXA_API_KEY is not set.",
+            "export DIALNEXA_API_KEY=key_id:secret (or start `dialnexa sandbox` and use its key).",
+        )
+        return
+    wanted = {
+        sync.config.workflow: sync.config.name
+        for sync in syncs
+        if sync.config is not None and sync.config.workflow is not None
+    }
+    try:
+        with DialNexaClient(
+            settings.base_url, settings.api_key, read_timeout=settings.read_timeout
+        ) as client:
+            workflows = {workflow.id: workflow for workflow in client.list_workflows()}
+    except DialNexaError as error:
+        yield Finding(
+            "API key", False, str(error), "Check DIALNEXA_API_KEY and DIALNEXA_BASE_URL."
+        )
+        return
+    yield Finding("API key", True, f"{settings.base_url} answers; {len(workflows)} workflows.")
+    for workflow_id, name in wanted.items():
+        workflow = workflows.get(workflow_id)
+        if workflow is None:
+            yield Finding(
+                f"workflow {workflow_id}",
+                False,
+                f"Sync {name} names it, but it does not exist or is not yours.",
+                f"Choose one of: {', '.join(sorted(workflows)) or 'none exist'}.",
+            )
+        else:
+            ok = workflow.status not in {"completed", "cancelled"}
+            yield Finding(
+                f"workflow {workflow_id}",
+                ok,
+                f"{workflow.title}: {workflow.status}",
+                "" if ok else "Its leads would never be called; choose another workflow.",
+            )
+
+
+def _finding(what: str, look: Callable[[], str], mend: str) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except (DialNexaError, OSError) as error:
+        return Finding(what, False, str(error), mend)
+
+
+def _ledger(settings: Settings) -> str:
+    with Ledger(settings.ledger_url) as ledger:
+        states = ledger.accounts.batch_counts()
+    shown = sa.make_url(settings.ledger_url).render_as_string(hide_password=True)
+    doubt = states.get("in_doubt", 0)
+    return f"{shown}; {sum(states.values())} batches, {doubt} in doubt."
+
+
+def _store(settings: Settings) -> str:
+    store = Store(settings.store_url)
+    probe = ".doctor/probe"
+    store.write(probe, b"probe")
+    store.delete(probe)
+    return f"{settings.store_url} can be written."
+
+
+def _warehouse(settings: Settings) -> str:
+    with open_records(settings.warehouse_url):
+        pass
+    shown = sa.make_url(settings.warehouse_url).render_as_string(hide_password=True)
+    return f"{shown} takes the record tables."

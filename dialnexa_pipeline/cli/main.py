@@ -1,0 +1,136 @@
+"""Commands of `dialnexa`: each prints plain sentences and ends with a meaningful exit code."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dialnexa_pipeline.errors import DialNexaError
+
+app = typer.Typer(
+    name="dialnexa",
+    help="Warehouse rows into DialNexa phone conversations, each person at most once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole main job on embedded defaults and print the account of every row."""
+    from dialnexa_pipeline.cli.demo import run_demo
+
+    with _sentences():
+        run_demo(console)
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """Open the Dagster UI on the demo's data, with the sandbox beside it."""
+    from dialnexa_pipeline.cli.demo import run_dev
+
+    with _sentences():
+        raise typer.Exit(run_dev(console, port))
+
+
+@app.command()
+def doctor(
+    project: Annotated[Path, typer.Option(help="Folder in which syncs are looked for.")] = Path(),
+) -> None:
+    """Check configuration, warehouse, ledger, store, API key and workflows; say how to mend."""
+    from dialnexa_pipeline.cli.doctor import examine
+
+    findings = examine(project)
+    table = Table("", "what", "finding", "how to mend it", show_lines=False)
+    for finding in findings:
+        table.add_row("ok" if finding.ok else "WRONG", finding.what, finding.said, finding.mend)
+    console.print(table)
+    wrong = sum(not finding.ok for finding in findings)
+    console.print("All is well." if not wrong else f"{wrong} of {len(findings)} are wrong.")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def reconcile(
+    sync: Annotated[str | None, typer.Option(help="Only this sync's batches.")] = None,
+) -> None:
+    """Settle batches in doubt by listing their workflows; nothing is sent."""
+    from dialnexa_pipeline.api import DialNexaClient
+    from dialnexa_pipeline.enrolment import reconcile as settle_doubts
+    from dialnexa_pipeline.ledger import Ledger
+    from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
+    from dialnexa_pipeline.settings import Settings
+
+    with _sentences():
+        settings = Settings.from_environment()
+        with (
+            Ledger(settings.ledger_url) as ledger,
+            DialNexaClient(
+                settings.base_url, settings.api_key, read_timeout=settings.read_timeout
+            ) as client,
+        ):
+            settled = settle_doubts(
+                ledger, client, settle=settings.settle, confirm=settings.confirm, sync=sync
+            )
+            for name in dict.fromkeys(batch.sync for batch in settled):
+                record_enrolments(ledger, settings.warehouse_url, name)
+                record_rejected_rows(ledger, settings.warehouse_url, name)
+                record_counts(ledger, settings.warehouse_url, name)
+    if not settled:
+        console.print("No batch is in doubt.")
+        return
+    table = Table("batch", "sync", "workflow", "enrolled", "absent", "still in doubt")
+    for batch in settled:
+        table.add_row(
+            batch.batch_id,
+            batch.sync,
+            batch.workflow_id,
+            str(batch.enrolled),
+            str(batch.absent),
+            str(batch.waiting),
+        )
+    console.print(table)
+    waiting = sum(batch.waiting for batch in settled)
+    if waiting:
+        console.print(
+            f"{waiting} rows are not listed yet. Absence counts only {settings.settle} after the "
+            f"doubt arose and in two listings {settings.confirm} apart; run this again then."
+        )
+        raise typer.Exit(3)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    state: Annotated[
+        Path | None, typer.Option(help="State file; default in DIALNEXA_HOME.")
+    ] = None,
+    api_key: Annotated[str, typer.Option(help="The key that clients must send.")] = (
+        "sandbox_key:sandbox_secret"
+    ),
+) -> None:
+    """Start a local DialNexa server that calls nobody."""
+    from dialnexa_pipeline.sandbox import run_sandbox
+    from dialnexa_pipeline.settings import Settings
+
+    path = state or Settings.from_environment().home / "sandbox.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run_sandbox(host, port, path, api_key)
+
+
+class _sentences:
+    """Turn the package's errors into one printed sentence and exit code 1."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, DialNexaError):
+            Console(stderr=True).print(f"[red]{error}[/red]", highlight=False)
+            raise typer.Exit(1) from None

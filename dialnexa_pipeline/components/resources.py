@@ -1,0 +1,83 @@
+"""The four resources of a sync: DialNexa, the ledger, the warehouse and the store."""
+
+import os
+
+import dagster as dg
+from pydantic import Field
+
+from dialnexa_pipeline.api import DialNexaClient
+from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.settings import DEFAULT_BASE_URL, Settings
+from dialnexa_pipeline.store import Store
+
+_SECRET = {"dagster__is_secret": True}
+
+
+class DialNexaResource(dg.ConfigurableResource["DialNexaResource"]):
+    """Access to DialNexa's API; the key has the form `key_id:secret`."""
+
+    base_url: str = DEFAULT_BASE_URL
+    api_key: str = Field(default="", json_schema_extra=_SECRET, repr=False)
+
+    def client(self) -> DialNexaClient:
+        """A client to use as a context manager.
+
+        Raises:
+            ConfigError: no key is set, or the base URL is not https.
+        """
+        if not self.api_key:
+            raise ConfigError(
+                "DIALNEXA_API_KEY is not set; give the API key from DialNexa's settings in the "
+                "form key_id:secret. Nothing was sent."
+            )
+        read_timeout = Settings.from_environment().read_timeout
+        return DialNexaClient(self.base_url, self.api_key, read_timeout=read_timeout)
+
+
+class LedgerResource(dg.ConfigurableResource["LedgerResource"]):
+    """The ledger's database: a SQLite file or PostgreSQL."""
+
+    url: str = Field(json_schema_extra=_SECRET, repr=False)
+
+    def open(self) -> Ledger:
+        """The ledger, to use as a context manager."""
+        return Ledger(self.url)
+
+
+class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
+    """The warehouse that holds the source relations and the record tables."""
+
+    url: str = Field(json_schema_extra=_SECRET, repr=False)
+
+
+class StoreResource(dg.ConfigurableResource["StoreResource"]):
+    """Where screened leads and batch files live: a folder or an object-storage URL."""
+
+    url: str
+
+    def open(self) -> Store:
+        return Store(self.url)
+
+
+def default_resources() -> dict[str, object]:
+    """The four resources, bound from `DIALNEXA_*` with defaults under `DIALNEXA_HOME`.
+
+    A variable that is set is referred to by name, so its value never reaches run config.
+    """
+    settings = Settings.from_environment()
+    return {
+        "dialnexa": DialNexaResource(
+            base_url=_from_environment("DIALNEXA_BASE_URL", settings.base_url),
+            api_key=_from_environment("DIALNEXA_API_KEY", ""),
+        ),
+        "ledger": LedgerResource(url=_from_environment("DIALNEXA_LEDGER_URL", settings.ledger_url)),
+        "warehouse": WarehouseResource(
+            url=_from_environment("DIALNEXA_WAREHOUSE_URL", settings.warehouse_url)
+        ),
+        "store": StoreResource(url=_from_environment("DIALNEXA_STORE_URL", settings.store_url)),
+    }
+
+
+def _from_environment(name: str, default: str) -> str:
+    return dg.EnvVar(name) if os.environ.get(name) else default

@@ -1,0 +1,120 @@
+"""What an operator sees of a materialisation: counts, tables and masked samples."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import dagster as dg
+import pyarrow as pa
+
+from dialnexa_pipeline.enrolment import SampleRow
+from dialnexa_pipeline.leads import REASONS
+from dialnexa_pipeline.ledger import Account, Batch, Count
+
+_MAX_ROWS = 20
+
+
+def outcome_metadata(account: Account) -> dict[str, dg.MetadataValue]:
+    """Plottable numbers by outcome, and tables by reason and by workflow."""
+    shown: dict[str, dg.MetadataValue] = {
+        "source_rows": dg.MetadataValue.int(account.source_rows),
+        "accounted_rows": dg.MetadataValue.int(account.accounted_rows),
+    }
+    for outcome, leads in sorted(account.by_outcome().items()):
+        shown[f"leads/{outcome}"] = dg.MetadataValue.int(leads)
+    shown["reasons"] = reason_table(account.counts)
+    shown["workflows"] = workflow_table(account.counts)
+    return shown
+
+
+def reason_table(counts: Iterable[Count]) -> dg.MetadataValue:
+    """Outcome, reason, leads, and what to do about it, most frequent first."""
+    totals: dict[tuple[str, str], int] = {}
+    for count in counts:
+        key = (count.outcome, count.reason)
+        totals[key] = totals.get(key, 0) + count.leads
+    records = [
+        dg.TableRecord(
+            {
+                "outcome": outcome,
+                "reason": reason,
+                "leads": leads,
+                "meaning": REASONS.get(reason, ""),
+            }
+        )
+        for (outcome, reason), leads in sorted(totals.items(), key=lambda item: -item[1])
+    ]
+    return dg.MetadataValue.table(
+        records,
+        schema=_schema({"outcome": "string", "reason": "string", "leads": "int", "meaning": "string"}),
+    )
+
+
+def workflow_table(counts: Iterable[Count]) -> dg.MetadataValue:
+    """Leads per workflow and outcome."""
+    totals: dict[tuple[str, str], int] = {}
+    for count in counts:
+        key = (count.workflow_id or "(blank)", count.outcome)
+        totals[key] = totals.get(key, 0) + count.leads
+    records = [
+        dg.TableRecord({"workflow_id": workflow_id, "outcome": outcome, "leads": leads})
+        for (workflow_id, outcome), leads in sorted(totals.items())[: _MAX_ROWS * 5]
+    ]
+    return dg.MetadataValue.table(
+        records, schema=_schema({"workflow_id": "string", "outcome": "string", "leads": "int"})
+    )
+
+
+def sample_table(sample: Sequence[SampleRow]) -> dg.MetadataValue:
+    """At most 20 refused leads; numbers are masked."""
+    records = [
+        dg.TableRecord(
+            {"lead_key": row.lead_key, "raw_phone": row.raw_phone, "reason": row.reason}
+        )
+        for row in sample[:_MAX_ROWS]
+    ]
+    return dg.MetadataValue.table(
+        records, schema=_schema({"lead_key": "string", "raw_phone": "string", "reason": "string"})
+    )
+
+
+def batch_table(batches: Sequence[Batch]) -> dg.MetadataValue:
+    """At most 100 batches: workflow, state, rows, bytes and file."""
+    records = [
+        dg.TableRecord(
+            {
+                "workflow_id": batch.workflow_id,
+                "state": batch.state,
+                "leads": batch.row_count,
+                "bytes": batch.file_bytes or 0,
+                "file": batch.file_path or "",
+            }
+        )
+        for batch in batches[: _MAX_ROWS * 5]
+    ]
+    return dg.MetadataValue.table(
+        records,
+        schema=_schema(
+            {
+                "workflow_id": "string",
+                "state": "string",
+                "leads": "int",
+                "bytes": "int",
+                "file": "string",
+            }
+        ),
+    )
+
+
+def column_schema(schema: pa.Schema) -> dg.MetadataValue:
+    """The columns of a staged file, for Dagster's column view."""
+    return dg.MetadataValue.column_schema(
+        dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in schema])
+    )
+
+
+def declared_schema(columns: Mapping[str, str]) -> dg.MetadataValue:
+    """The columns of a table whose types are known beforehand."""
+    return dg.MetadataValue.column_schema(_schema(columns))
+
+
+def _schema(columns: Mapping[str, str]) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])

@@ -1,0 +1,35 @@
+"""From a partition of Dagster to the window of the source it reads."""
+
+import dagster as dg
+
+from dialnexa_pipeline.sources import Window
+from dialnexa_pipeline.sync import SyncConfig
+
+_DEFINITIONS = {
+    "hour": dg.HourlyPartitionsDefinition,
+    "day": dg.DailyPartitionsDefinition,
+    "week": dg.WeeklyPartitionsDefinition,
+    "month": dg.MonthlyPartitionsDefinition,
+}
+
+
+def partitions_of(config: SyncConfig) -> dg.TimeWindowPartitionsDefinition | None:
+    """The sync's partitions, in its time zone; None when it has none."""
+    if config.partitions is None:
+        return None
+    start = config.partitions.start
+    text = f"{start:%Y-%m-%d}-00:00" if config.partitions.every == "hour" else f"{start:%Y-%m-%d}"
+    return _DEFINITIONS[config.partitions.every](start_date=text, timezone=config.timezone)
+
+
+def partition_key_of(context: dg.AssetExecutionContext) -> str:
+    """The partition of this run as the ledger knows it; empty for an unpartitioned sync."""
+    return context.partition_key if context.has_partition_key else ""
+
+
+def window_of(context: dg.AssetExecutionContext) -> Window | None:
+    """The half-open window of `updated_at` that this run reads; None for everything."""
+    if not context.has_partition_key:
+        return None
+    window = context.partition_time_window
+    return Window(window.start, window.end)
