@@ -1,0 +1,25 @@
+"""Mapping, screening rules, outcomes and batch files: pure functions over Arrow tables."""
+
+from dialnexa_pipeline.leads.files import (
+    csv_header_bytes,
+    csv_row_bytes,
+    render_csv,
+    render_xlsx,
+)
+from dialnexa_pipeline.leads.reasons import OUTCOMES, REASONS
+from dialnexa_pipeline.leads.screening import ScreeningConfig, screen
+from dialnexa_pipeline.leads.text import text_of
+from dialnexa_pipeline.leads.variables import validate_variables
+
+__all__ = [
+    "OUTCOMES",
+    "REASONS",
+    "ScreeningConfig",
+    "csv_header_bytes",
+    "csv_row_bytes",
+    "render_csv",
+    "render_xlsx",
+    "screen",
+    "text_of",
+    "validate_variables",
+]

@@ -1,0 +1,59 @@
+"""Outcomes and reason codes, each with a sentence that says how to mend the row."""
+
+from collections.abc import Mapping
+
+OUTCOMES = (
+    "enrolled",
+    "invalid",
+    "duplicate",
+    "suppressed",
+    "deferred",
+    "rejected",
+    "in_doubt",
+    "planned",
+)
+
+REASONS: Mapping[str, str] = {
+    "invalid/blank": "The phone is blank; fill it in at the source.",
+    "invalid/no_country": (
+        "A national number without a country; add a country column, default_country or a + prefix."
+    ),
+    "invalid/unknown_country": "The country is not a two-letter ISO code with phone numbers.",
+    "invalid/scientific_notation": (
+        "A spreadsheet rounded the number (9.87E+09); digits are lost, enter it again as text."
+    ),
+    "invalid/formula": "A spreadsheet formula instead of a number; export the value as text.",
+    "invalid/letters": "The number has letters in it; write it in digits.",
+    "invalid/extension": "An extension cannot be dialled by the agent; give a direct number.",
+    "invalid/not_a_number": "This is not a phone number.",
+    "invalid/too_short": "Digits are missing.",
+    "invalid/too_long": "There are too many digits, or two numbers in one cell.",
+    "invalid/invalid_number": "No such number exists in the country's numbering plan.",
+    "invalid/unwanted_type": "The number's type is not among the sync's phone_types.",
+    "invalid/blank_variable": "A required variable is blank; the agent would speak its name aloud.",
+    "invalid/blank_workflow": "The workflow column is blank, so the lead belongs nowhere.",
+    "duplicate/already_enrolled": "This very lead is enrolled already.",
+    "duplicate/same_number": "Another lead with the same number holds the claim in this workflow.",
+    "rejected/invalid_phone_number": "DialNexa calls the number invalid.",
+    "rejected/unsupported_destination_country": (
+        "The destination country is not enabled in DialNexa's Telephony Config."
+    ),
+    "rejected/unsupported_prefix": (
+        "The number's prefix is not enabled in DialNexa's Telephony Config."
+    ),
+    "rejected/no_enabled_countries": "DialNexa's workspace has no enabled country.",
+    "rejected/refused": "DialNexa refused the row; its sentence is in detail.",
+    "rejected/unattributed": "DialNexa refused a file that held only this row, naming no reason.",
+    "rejected/unresolved": (
+        "DialNexa refused the file without naming rows, and the request budget ended."
+    ),
+    "in_doubt/no_answer": "Sent, and the answer is unknown; reconcile settles it, nobody re-sends.",
+    "in_doubt/partial_answer": "DialNexa's answer does not account for this row; reconcile will.",
+    "in_doubt/earlier_run": "An earlier run sent this lead and its answer is still unknown.",
+    "planned/not_sent": "In a batch file that is not sent yet.",
+    "planned/other_run": "Another run of this sync holds the lead in a batch not sent yet.",
+    "planned/not_received": "DialNexa never received it; the next run plans it again.",
+    "planned/call_refused": "DialNexa refused the call, not the row; mend the cause and run again.",
+    "enrolled": "Enrolled in the workflow.",
+    "eligible": "May be planned.",
+}

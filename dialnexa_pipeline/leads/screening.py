@@ -1,0 +1,121 @@
+"""Screening: an ordered list of small rules gives leads an outcome before anything is sent."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dialnexa_pipeline.leads.text import text_of
+from dialnexa_pipeline.phones import normalise_phones
+
+VARIABLE_PREFIX = "var:"
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningConfig:
+    """What screening needs to know of a sync; names are source columns.
+
+    Attributes:
+        variables: uploaded header → source column.
+        required_variables: headers that must not be blank.
+        phone_types: libphonenumber type names that may be called.
+    """
+
+    key: str
+    phone: str
+    country: str | None
+    default_country: str | None
+    workflow: str | None
+    workflow_column: str | None
+    variables: Mapping[str, str]
+    required_variables: tuple[str, ...]
+    phone_types: frozenset[str]
+
+
+Rule = Callable[[pa.Table, ScreeningConfig], pa.Array]
+
+
+def screen(batch: pa.RecordBatch, config: ScreeningConfig) -> pa.Table:
+    """Give every row of a batch an outcome, or leave it undecided (null): it may be planned.
+
+    Args:
+        batch: the source columns that the config names.
+
+    Returns:
+        `lead_key, workflow_id, raw_phone, phone, phone_key (int64), country, phone_type, outcome,
+        reason`, then one string column `var:<header>` per variable.
+    """
+    leads = _mapped(batch, config)
+    reason: pa.Array = pa.nulls(leads.num_rows, pa.string())
+    for rule in RULES:
+        reason = pc.coalesce(reason, rule(leads, config))
+    outcome = pc.if_else(
+        pc.is_valid(reason), pa.scalar("invalid"), pa.scalar(None, pa.string())
+    )
+    reason = pc.if_else(
+        pc.is_valid(reason),
+        pc.binary_join_element_wise("invalid", reason, "/"),
+        pa.scalar(None, pa.string()),
+    )
+    position = leads.column_names.index("phone_type") + 1
+    screened = leads.drop_columns(["phone_reason"])
+    screened = screened.add_column(position, pa.field("outcome", pa.string()), outcome)
+    return screened.add_column(position + 1, pa.field("reason", pa.string()), reason)
+
+
+def _mapped(batch: pa.RecordBatch, config: ScreeningConfig) -> pa.Table:
+    raw = text_of(batch.column(config.phone))
+    country = text_of(batch.column(config.country)) if config.country is not None else None
+    phones = normalise_phones(
+        raw,
+        country,
+        default_country=config.default_country,
+        allowed_types=config.phone_types,
+    )
+    if config.workflow_column is not None:
+        workflow = pc.utf8_trim_whitespace(
+            pc.fill_null(text_of(batch.column(config.workflow_column)), "")
+        )
+    else:
+        workflow = pa.array([config.workflow or ""] * batch.num_rows, pa.string())
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        "lead_key": text_of(batch.column(config.key)),
+        "workflow_id": workflow,
+        "raw_phone": pc.fill_null(raw, ""),
+        "phone": phones["phone"],
+        "phone_key": phones["phone_key"],
+        "country": phones["country"],
+        "phone_type": phones["phone_type"],
+        "phone_reason": phones["reason"],
+    }
+    for header, source in config.variables.items():
+        columns[VARIABLE_PREFIX + header] = pc.fill_null(text_of(batch.column(source)), "")
+    return pa.table(columns)
+
+
+def blank_workflow(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
+    """A lead whose routing column is blank belongs nowhere."""
+    return _where(pc.equal(leads["workflow_id"], ""), "blank_workflow")
+
+
+def bad_phone(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
+    """The verdict of phone normalisation."""
+    return leads["phone_reason"].combine_chunks()
+
+
+def blank_variable(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
+    """A required variable without a value would be spoken literally, braces and all."""
+    blank = pa.array([False] * leads.num_rows)
+    for header in config.required_variables:
+        text = pc.utf8_trim_whitespace(leads[VARIABLE_PREFIX + header].combine_chunks())
+        blank = pc.or_(blank, pc.equal(text, ""))
+    return _where(blank, "blank_variable")
+
+
+RULES: tuple[Rule, ...] = (blank_workflow, bad_phone, blank_variable)
+
+
+def _where(condition: pa.Array | pa.ChunkedArray, reason: str) -> pa.Array:
+    flat = condition.combine_chunks() if isinstance(condition, pa.ChunkedArray) else condition
+    return pc.if_else(flat, pa.scalar(reason), pa.scalar(None, pa.string()))

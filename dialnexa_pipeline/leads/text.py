@@ -1,0 +1,41 @@
+"""Any Arrow column as the text that is uploaded and spoken."""
+
+import decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def text_of(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Canonical text: plain integers and decimals, true/false, ISO dates, UTC moments; null stays.
+
+    A float that is a whole number loses its `.0`, so 500000.0 is spoken as 500000.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    kind = array.type
+    if pa.types.is_string(kind):
+        return array
+    if pa.types.is_dictionary(kind):
+        return text_of(array.dictionary_decode())
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return pa.array([_plain(value) for value in array.to_pylist()], pa.string())
+    if pa.types.is_timestamp(kind):
+        moments = array if kind.tz is None else array.cast(pa.timestamp(kind.unit, tz="UTC"))
+        pattern = "%Y-%m-%dT%H:%M:%S" + ("Z" if kind.tz is not None else "")
+        return pc.strftime(moments.cast(pa.timestamp("s", kind.tz and "UTC"), safe=False), pattern)
+    if pa.types.is_null(kind):
+        return pa.nulls(len(array), pa.string())
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date(kind):
+        return array.cast(pa.string())
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return array.cast(pa.string())
+    return pa.array(
+        [None if value is None else str(value) for value in array.to_pylist()], pa.string()
+    )
+
+
+def _plain(value: float | decimal.Decimal | None) -> str | None:
+    if value is None or value != value:
+        return None
+    text = format(decimal.Decimal(repr(value)) if isinstance(value, float) else value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text and isinstance(value, float) else text
