@@ -1,0 +1,48 @@
+"""Leads as Arrow record batches from a table, a query or a file."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from dialnexa_pipeline.sources.config import SourceConfig, Window
+from dialnexa_pipeline.sources.keys import check_keys
+from dialnexa_pipeline.sources.relation import RelationSource
+from dialnexa_pipeline.sources.spreadsheet import FileSource
+
+
+class Source(Protocol):
+    """Something that leads can be read from, once or again."""
+
+    @property
+    def description(self) -> str: ...
+
+    def batches(self) -> Iterator[pa.RecordBatch]: ...
+
+
+def open_source(
+    config: SourceConfig,
+    *,
+    warehouse_url: str,
+    columns: Sequence[str],
+    window: Window | None = None,
+    batch_rows: int = 65_536,
+) -> Source:
+    """The source that a sync names; nothing is opened before its batches are read.
+
+    Args:
+        columns: source columns to read, each once.
+        window: only rows whose `updated_at` lies in it; files have no windows.
+    """
+    if config.file is not None:
+        return FileSource(config, columns=columns, batch_rows=batch_rows)
+    return RelationSource(
+        config,
+        warehouse_url=warehouse_url,
+        columns=columns,
+        window=window,
+        batch_rows=batch_rows,
+    )
+
+
+__all__ = ["Source", "SourceConfig", "Window", "check_keys", "open_source"]

@@ -1,0 +1,39 @@
+"""Where a sync's leads come from, as configured."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class SourceConfig(BaseModel):
+    """Exactly one of table, query and file, and the names of the columns that matter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str | None = Field(default=None, description="Table or view, `schema.name` if need be.")
+    query: str | None = Field(default=None, description="One read-only SELECT.")
+    file: str | None = Field(default=None, description="A .csv or .xlsx file.")
+    sheet: str | None = Field(default=None, description="Sheet of an .xlsx file; first by default.")
+    key: str = Field(description="The source's primary key: unique and not null, checked.")
+    phone: str
+    country: str | None = Field(default=None, description="Column of ISO 3166-1 alpha-2 codes.")
+    default_country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    updated_at: str | None = Field(default=None, description="Cursor and partition column.")
+
+    @model_validator(mode="after")
+    def _names_one_relation(self) -> "SourceConfig":
+        given = [name for name in ("table", "query", "file") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"give exactly one of table, query and file; given: {', '.join(given) or 'none'}"
+            )
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open window of `updated_at`: start ≤ updated_at < end, both timezone-aware."""
+
+    start: datetime
+    end: datetime

@@ -1,0 +1,125 @@
+"""Files by URL: a local folder by default, object storage through fsspec in production."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from upath import UPath
+
+from dialnexa_pipeline.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in the store; `path` is relative to the store's URL."""
+
+    url: str
+    path: str
+    sha256: str
+    bytes: int
+
+
+class Store:
+    """A folder at a URL; every write is whole or absent.
+
+    Args:
+        url: a local path, or any URL that fsspec knows (`s3://bucket/prefix`, `memory://x`).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._root = UPath(self.url)
+        self._is_local = self._root.protocol in {"", "file", "local"}
+
+    def write(self, path: str, data: bytes) -> StoredFile:
+        """Write `data` at `path`, atomically and on disk when the call returns.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        target = self._root / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if self._is_local:
+                _write_local(Path(str(target)), data)
+            else:
+                target.write_bytes(data)
+        except OSError as error:
+            raise StoreError(
+                f"The store at {self.url} cannot be written: {error.strerror or error}. "
+                "Check DIALNEXA_STORE_URL, the folder's rights and the free space."
+            ) from error
+        return StoredFile(str(target), path, hashlib.sha256(data).hexdigest(), len(data))
+
+    def upload(self, path: str, local: Path) -> StoredFile:
+        """Copy a local file into the store."""
+        return self.write(path, local.read_bytes())
+
+    def read(self, path: str) -> bytes:
+        """The whole file.
+
+        Raises:
+            StoreError: there is no such file.
+        """
+        try:
+            return (self._root / path).read_bytes()
+        except (FileNotFoundError, OSError) as error:
+            raise StoreError(
+                f"The file {path} is not in the store at {self.url}; it was deleted or the store's "
+                "URL changed. Run the sync again."
+            ) from error
+
+    @contextmanager
+    def open_local(self, path: str) -> Generator[Path]:
+        """A local path to the file, for readers that need one."""
+        if self._is_local:
+            local = Path(str(self._root / path))
+            if not local.exists():
+                self.read(path)
+            yield local
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / Path(path).name
+            copy.write_bytes(self.read(path))
+            yield copy
+
+    def list(self, prefix: str) -> list[str]:
+        """Paths of the files below a folder of the store, sorted."""
+        folder = self._root / prefix
+        if not folder.exists():
+            return []
+        start = len(str(self._root).rstrip("/")) + 1
+        return sorted(str(file)[start:] for file in folder.rglob("*") if file.is_file())
+
+    def delete(self, path: str) -> None:
+        """Delete a file; one that is gone already is fine."""
+        (self._root / path).unlink(missing_ok=True)
+
+    def expire(self, prefix: str, older_than: timedelta) -> int:
+        """Delete files below `prefix` that were last written before; return how many."""
+        cutoff = datetime.now(UTC) - older_than
+        expired = 0
+        for path in self.list(prefix):
+            written = (self._root / path).stat().st_mtime
+            if datetime.fromtimestamp(written, UTC) < cutoff:
+                self.delete(path)
+                expired += 1
+        return expired
+
+
+def _write_local(target: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
