@@ -126,9 +126,7 @@ def _examine_sources(settings: Settings, syncs: list[FoundSync]) -> Iterator[Fin
                 break
             return f"{source.description} can be read."
 
-        yield _finding(
-            f"source of {config.name}", first_batch, f"Correct source in {sync.path}."
-        )
+        yield _finding(f"source of {config.name}", first_batch, f"Correct source in {sync.path}.")
 
 
 def _examine_dialnexa(settings: Settings, syncs: list[FoundSync]) -> Iterator[Finding]:
@@ -151,9 +149,7 @@ def _examine_dialnexa(settings: Settings, syncs: list[FoundSync]) -> Iterator[Fi
         ) as client:
             workflows = {workflow.id: workflow for workflow in client.list_workflows()}
     except DialNexaError as error:
-        yield Finding(
-            "API key", False, str(error), "Check DIALNEXA_API_KEY and DIALNEXA_BASE_URL."
-        )
+        yield Finding("API key", False, str(error), "Check DIALNEXA_API_KEY and DIALNEXA_BASE_URL.")
         return
     yield Finding("API key", True, f"{settings.base_url} answers; {len(workflows)} workflows.")
     for workflow_id, name in wanted.items():

@@ -207,9 +207,7 @@ def _enrolments(config: SyncConfig) -> dg.AssetsDefinition:
         store: StoreResource,
     ) -> Iterator[dg.MaterializeResult[None]]:
         with ledger.open() as opened:
-            plan = opened.plans.current(
-                sync=config.name, partition_key=partition_key_of(context)
-            )
+            plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
             if plan is None:
                 raise dg.Failure(
                     f"Sync {config.name!r} has no plan to send; materialise "
@@ -301,9 +299,7 @@ def _rejected_rows(config: SyncConfig) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         with ledger.open() as opened:
             written = record_rejected_rows(opened, warehouse.url, config.name)
-            plan = opened.plans.current(
-                sync=config.name, partition_key=partition_key_of(context)
-            )
+            plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
             account = opened.accounts.of_plan(plan.plan_id) if plan is not None else None
         standing = [
             count

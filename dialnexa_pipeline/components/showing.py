@@ -44,7 +44,9 @@ def reason_table(counts: Iterable[Count]) -> dg.MetadataValue:
     ]
     return dg.MetadataValue.table(
         records,
-        schema=_schema({"outcome": "string", "reason": "string", "leads": "int", "meaning": "string"}),
+        schema=_schema(
+            {"outcome": "string", "reason": "string", "leads": "int", "meaning": "string"}
+        ),
     )
 
 
@@ -66,9 +68,7 @@ def workflow_table(counts: Iterable[Count]) -> dg.MetadataValue:
 def sample_table(sample: Sequence[SampleRow]) -> dg.MetadataValue:
     """At most 20 refused leads; numbers are masked."""
     records = [
-        dg.TableRecord(
-            {"lead_key": row.lead_key, "raw_phone": row.raw_phone, "reason": row.reason}
-        )
+        dg.TableRecord({"lead_key": row.lead_key, "raw_phone": row.raw_phone, "reason": row.reason})
         for row in sample[:_MAX_ROWS]
     ]
     return dg.MetadataValue.table(

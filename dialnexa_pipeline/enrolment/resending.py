@@ -48,5 +48,8 @@ def _read(content: bytes, file_format: str) -> pa.Table:
     header, *body = rows
     columns = zip(*body, strict=True) if body else [()] * len(header)
     return pa.table(
-        {name: pa.array(list(values), pa.string()) for name, values in zip(header, columns, strict=True)}
+        {
+            name: pa.array(list(values), pa.string())
+            for name, values in zip(header, columns, strict=True)
+        }
     )

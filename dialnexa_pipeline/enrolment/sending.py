@@ -159,9 +159,7 @@ class _Sender:
             if answer.complete or claim.e164 in answer.lead_ids
         }
         if answer.complete:
-            self._ledger.batches.settle_enrolled(
-                batch.batch_id, owner=self._owner, lead_ids=ids
-            )
+            self._ledger.batches.settle_enrolled(batch.batch_id, owner=self._owner, lead_ids=ids)
             self._note(
                 f"Batch {batch.batch_id}: {len(claims)} leads enrolled in {batch.workflow_id}."
             )

@@ -52,9 +52,7 @@ def staged_path(sync: str, run_id: str, partition_key: str) -> str:
     return f"{sync}/screened/{part}/{run_id}.parquet"
 
 
-def stage_leads(
-    source: Source, screening: ScreeningConfig, store: Store, path: str
-) -> StagedLeads:
+def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: str) -> StagedLeads:
     """Screen the source batch by batch into `path`; nothing is claimed and nothing is sent.
 
     Raises:
@@ -86,9 +84,7 @@ def stage_leads(
     return StagedLeads(path, rows, dict(refused), dict(eligible), tuple(sample), schema)
 
 
-def _screened(
-    batches: Iterable[pa.RecordBatch], screening: ScreeningConfig
-) -> Iterable[pa.Table]:
+def _screened(batches: Iterable[pa.RecordBatch], screening: ScreeningConfig) -> Iterable[pa.Table]:
     empty = True
     for batch in batches:
         empty = False
@@ -100,9 +96,7 @@ def _screened(
         yield screen(pa.RecordBatch.from_pylist([], schema=schema), screening)
 
 
-def _count(
-    leads: pa.Table, refused: Counter[tuple[str, str]], eligible: Counter[str]
-) -> None:
+def _count(leads: pa.Table, refused: Counter[tuple[str, str]], eligible: Counter[str]) -> None:
     grouped = leads.group_by(["workflow_id", "reason"]).aggregate([([], "count_all")])
     for row in grouped.to_pylist():
         if row["reason"] is None:

@@ -50,9 +50,7 @@ def screen(batch: pa.RecordBatch, config: ScreeningConfig) -> pa.Table:
     reason: pa.Array = pa.nulls(leads.num_rows, pa.string())
     for rule in RULES:
         reason = pc.coalesce(reason, rule(leads, config))
-    outcome = pc.if_else(
-        pc.is_valid(reason), pa.scalar("invalid"), pa.scalar(None, pa.string())
-    )
+    outcome = pc.if_else(pc.is_valid(reason), pa.scalar("invalid"), pa.scalar(None, pa.string()))
     reason = pc.if_else(
         pc.is_valid(reason),
         pc.binary_join_element_wise("invalid", reason, "/"),

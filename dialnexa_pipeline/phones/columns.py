@@ -36,13 +36,13 @@ def normalise_phones(
         codes = pc.if_else(pc.equal(codes, ""), pa.scalar(fallback), codes)
         pairs = pc.binary_join_element_wise(texts, codes, _SEPARATOR)
     encoded = pc.dictionary_encode(pairs)
-    verdicts = [
-        _verdict(pair, allowed_types) for pair in encoded.dictionary.to_pylist()
-    ]
+    verdicts = [_verdict(pair, allowed_types) for pair in encoded.dictionary.to_pylist()]
     keys = pa.array([v.key for v in verdicts], pa.int64())
     digits = pc.cast(keys, pa.string())
     phones = pc.if_else(
-        pc.is_valid(digits), pc.binary_join_element_wise("+", digits, ""), pa.scalar(None, pa.string())
+        pc.is_valid(digits),
+        pc.binary_join_element_wise("+", digits, ""),
+        pa.scalar(None, pa.string()),
     )
     distinct = pa.table(
         {

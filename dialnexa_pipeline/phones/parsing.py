@@ -32,9 +32,7 @@ class Verdict:
     reason: str | None = None
 
 
-def parse_phone(
-    raw: str | None, country: str | None, allowed_types: frozenset[str]
-) -> Verdict:
+def parse_phone(raw: str | None, country: str | None, allowed_types: frozenset[str]) -> Verdict:
     """The verdict on one raw phone.
 
     Args:

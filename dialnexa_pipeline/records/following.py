@@ -61,9 +61,7 @@ def record_counts(ledger: Ledger, warehouse_url: str, sync: str) -> list[Recorde
     """Bring `dialnexa_enrolment_counts` up to the ledger; return the rows written."""
     pending = ledger.accounts.pending(sync, "counts")
     rows = [
-        row
-        for plan_id in pending.plan_ids
-        for row in counts_of(ledger.accounts.of_plan(plan_id))
+        row for plan_id in pending.plan_ids for row in counts_of(ledger.accounts.of_plan(plan_id))
     ]
     with open_records(warehouse_url) as records:
         records.replace("dialnexa_enrolment_counts", rows)

@@ -84,7 +84,7 @@ class RecordWriter:
         driver: Any = self._connection.connection.driver_connection
         native: duckdb.DuckDBPyConnection = getattr(driver, "c", driver)
         if hasattr(native, "_ConnectionWrapper__c"):
-            native = getattr(native, "_ConnectionWrapper__c")
+            native = native._ConnectionWrapper__c
         native.register("incoming", arrow)
         try:
             native.execute(f"DELETE FROM {into} USING incoming WHERE {same}")

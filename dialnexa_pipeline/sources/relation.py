@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError
 
 from dialnexa_pipeline.errors import ConfigError, SourceError
-from dialnexa_pipeline.sources.config import SourceConfig, Window
 from dialnexa_pipeline.sources.arrays import batch_of
+from dialnexa_pipeline.sources.config import SourceConfig, Window
 
 _LOCK_PATIENCE = 30.0
 _READ_ONLY = re.compile(r"^\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|with)\b", re.I | re.S)

@@ -1,0 +1,37 @@
+"""The DialNexa client: requests, tolerant readers and errors that say what is known."""
+
+from dialnexa_pipeline.api.client import DialNexaClient
+from dialnexa_pipeline.api.errors import (
+    ApiError,
+    CallRefused,
+    FileRefused,
+    InDoubt,
+    NothingHappened,
+    RowsRefused,
+)
+from dialnexa_pipeline.api.results import (
+    Accepted,
+    ListedLead,
+    NetworkGroup,
+    RowError,
+    SentRow,
+    VisitedNode,
+    Workflow,
+)
+
+__all__ = [
+    "Accepted",
+    "ApiError",
+    "CallRefused",
+    "DialNexaClient",
+    "FileRefused",
+    "InDoubt",
+    "ListedLead",
+    "NetworkGroup",
+    "NothingHappened",
+    "RowError",
+    "RowsRefused",
+    "SentRow",
+    "VisitedNode",
+    "Workflow",
+]
