@@ -1,5 +1,8 @@
 """Errors that say what is known: nothing happened, refused, or in doubt."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from dialnexa_pipeline.api.results import RowError
 from dialnexa_pipeline.errors import DialNexaError
 
@@ -54,7 +57,7 @@ class FileRefused(ApiError):
 class CallRefused(ApiError):
     """401, 402, 403 or 404: the call is refused whatever the file holds."""
 
-    MENDS = {
+    MENDS: ClassVar[Mapping[int, str]] = {
         401: "Check DIALNEXA_API_KEY: it is missing, mistyped or revoked",
         402: "The wallet is empty: top it up in DialNexa",
         403: "The workflow belongs to another workspace, or the destination is blocked",

@@ -23,7 +23,7 @@ def demo() -> None:
     """Run the whole main job on embedded defaults and print the account of every row."""
     from dialnexa_pipeline.cli.demo import run_demo
 
-    with _sentences():
+    with _Sentences():
         run_demo(console)
 
 
@@ -34,7 +34,7 @@ def dev(
     """Open the Dagster UI on the demo's data, with the sandbox beside it."""
     from dialnexa_pipeline.cli.demo import run_dev
 
-    with _sentences():
+    with _Sentences():
         raise typer.Exit(run_dev(console, port))
 
 
@@ -66,7 +66,7 @@ def reconcile(
     from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
     from dialnexa_pipeline.settings import Settings
 
-    with _sentences():
+    with _Sentences():
         settings = Settings.from_environment()
         with (
             Ledger(settings.ledger_url) as ledger,
@@ -124,7 +124,7 @@ def sandbox(
     run_sandbox(host, port, path, api_key)
 
 
-class _sentences:
+class _Sentences:
     """Turn the package's errors into one printed sentence and exit code 1."""
 
     def __enter__(self) -> None:

@@ -1,6 +1,6 @@
 """The five assets of a sync, from screened leads to record tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -87,7 +87,7 @@ def _screened_leads(config: SyncConfig) -> dg.AssetsDefinition:
     )
     def screened_leads(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         source = open_source(
             config.source,
             warehouse_url=warehouse.url,
@@ -143,7 +143,7 @@ def _lead_batches(config: SyncConfig) -> dg.AssetsDefinition:
         dialnexa: DialNexaResource,
         ledger: LedgerResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         files = store.open()
         staged = _staged_file(context, config, files)
         with ledger.open() as opened:
@@ -205,7 +205,7 @@ def _enrolments(config: SyncConfig) -> dg.AssetsDefinition:
         ledger: LedgerResource,
         warehouse: WarehouseResource,
         store: StoreResource,
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ):
         with ledger.open() as opened:
             plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
             if plan is None:
@@ -261,11 +261,13 @@ def _enrolment_counts(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
-        description="Counts by outcome per run, partition and workflow: `dialnexa_enrolment_counts`.",
+        description=(
+            "Counts by outcome per run, partition and workflow: `dialnexa_enrolment_counts`."
+        ),
     )
     def enrolment_counts(
         ledger: LedgerResource, warehouse: WarehouseResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         with ledger.open() as opened:
             rows = record_counts(opened, warehouse.url, config.name)
         return dg.MaterializeResult(
@@ -296,7 +298,7 @@ def _rejected_rows(config: SyncConfig) -> dg.AssetsDefinition:
     )
     def rejected_rows(
         context: dg.AssetExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         with ledger.open() as opened:
             written = record_rejected_rows(opened, warehouse.url, config.name)
             plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))

@@ -106,14 +106,14 @@ def batch_table(batches: Sequence[Batch]) -> dg.MetadataValue:
 
 def column_schema(schema: pa.Schema) -> dg.MetadataValue:
     """The columns of a staged file, for Dagster's column view."""
-    return dg.MetadataValue.column_schema(
+    return dg.MetadataValue.table_schema(
         dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in schema])
     )
 
 
 def declared_schema(columns: Mapping[str, str]) -> dg.MetadataValue:
     """The columns of a table whose types are known beforehand."""
-    return dg.MetadataValue.column_schema(_schema(columns))
+    return dg.MetadataValue.table_schema(_schema(columns))
 
 
 def _schema(columns: Mapping[str, str]) -> dg.TableSchema:

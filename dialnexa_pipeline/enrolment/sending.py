@@ -65,7 +65,7 @@ def send_plan(
     Args:
         note: takes one sentence per settled batch, free of personal data.
     """
-    sender = _Sender(plan, ledger, store, client, run_id, note)
+    sender = _Sender(plan, ledger, store, client, run_id=run_id, note=note)
     sender.run()
     ledger.batches.list_unsent(plan.plan_id)
     return sender.report
@@ -78,6 +78,7 @@ class _Sender:
         ledger: Ledger,
         store: Store,
         client: DialNexaClient,
+        *,
         run_id: str,
         note: Callable[[str], None],
     ) -> None:

@@ -1,6 +1,7 @@
 """Any Arrow column as the text that is uploaded and spoken."""
 
 import decimal
+import math
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,7 +36,7 @@ def text_of(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _plain(value: float | decimal.Decimal | None) -> str | None:
-    if value is None or value != value:
+    if value is None or math.isnan(value):
         return None
     text = format(decimal.Decimal(repr(value)) if isinstance(value, float) else value, "f")
     return text.rstrip("0").rstrip(".") if "." in text and isinstance(value, float) else text

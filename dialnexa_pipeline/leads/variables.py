@@ -25,7 +25,8 @@ def validate_variables(variables: Mapping[str, str], ref_column: str | None) -> 
     for header in headers:
         if not header.strip() or header != header.strip():
             raise ConfigError(
-                f"variables: the header {header!r} is blank or has blanks around it; name it plainly."
+                f"variables: the header {header!r} is blank or has blanks around it; name it "
+                "plainly."
             )
         if header.lower() in RESERVED:
             raise ConfigError(

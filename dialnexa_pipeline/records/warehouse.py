@@ -41,7 +41,8 @@ class RecordWriter:
         written = 0
         piece: list[tuple[Any, ...]] = []
         for row in rows:
-            assert is_dataclass(row) and not isinstance(row, type)
+            assert is_dataclass(row)
+            assert not isinstance(row, type)
             piece.append(astuple(row))
             if len(piece) == _CHUNK:
                 written += self._replace(target, piece)
@@ -81,14 +82,14 @@ class RecordWriter:
             f"{into}.{preparer.quote(key)} = incoming.{preparer.quote(key)}" for key in keys
         )
         columns = ", ".join(preparer.quote(name) for name in names)
-        driver: Any = self._connection.connection.driver_connection
-        native: duckdb.DuckDBPyConnection = getattr(driver, "c", driver)
-        if hasattr(native, "_ConnectionWrapper__c"):
-            native = native._ConnectionWrapper__c
+        # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
+        native: Any = self._connection.connection.driver_connection
         native.register("incoming", arrow)
         try:
-            native.execute(f"DELETE FROM {into} USING incoming WHERE {same}")
-            native.execute(f"INSERT INTO {into} ({columns}) SELECT {columns} FROM incoming")
+            self._connection.exec_driver_sql(f"DELETE FROM {into} USING incoming WHERE {same}")
+            self._connection.exec_driver_sql(
+                f"INSERT INTO {into} ({columns}) SELECT {columns} FROM incoming"
+            )
         finally:
             native.unregister("incoming")
 

@@ -62,8 +62,12 @@ class RelationSource:
             with _connect(engine, self.description) as connection:
                 self._begin_read_only(connection)
                 relation = self._relation(connection)
-                yield from self._read(connection, self._select(relation, connection.dialect.name))
-        except DBAPIError as error:
+                statement = self._select(relation, connection.dialect.name)
+                if connection.dialect.name != "duckdb":
+                    yield from self._read(connection, statement)
+                    return
+            yield from self._read_duckdb(engine.dialect, statement)
+        except (DBAPIError, duckdb.Error) as error:
             raise SourceError(
                 f"{self.description} cannot be read: {_said(error)}. Correct source, or mend the "
                 "warehouse, and run the sync again; nothing was sent."
@@ -140,9 +144,6 @@ class RelationSource:
     def _read(
         self, connection: sa.Connection, statement: sa.Select[Any]
     ) -> Iterator[pa.RecordBatch]:
-        if connection.dialect.name == "duckdb":
-            yield from self._read_duckdb(connection, statement)
-            return
         streamed = connection.execution_options(
             stream_results=True, max_row_buffer=self._batch_rows
         ).execute(statement)
@@ -153,15 +154,12 @@ class RelationSource:
             yield batch
 
     def _read_duckdb(
-        self, connection: sa.Connection, statement: sa.Select[Any]
+        self, dialect: sa.Dialect, statement: sa.Select[Any]
     ) -> Iterator[pa.RecordBatch]:
-        compiled = statement.compile(
-            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
-        )
-        # DuckDB's own Arrow reader, on a second read-only handle: rows never become objects.
+        """DuckDB's own Arrow reader, on a read-only handle: rows never become objects."""
+        sql = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
         with duckdb.connect(str(self._url.database), read_only=True) as native:
-            reader = native.sql(str(compiled)).to_arrow_reader(self._batch_rows)
-            yield from reader
+            yield from native.sql(sql).to_arrow_reader(self._batch_rows)
 
 
 def _url(text: str) -> sa.URL:
