@@ -1,0 +1,14 @@
+-- depends_on: {{ source('product_offers', 'enrolments') }}
+select
+    enrolments.enrolment_ref,
+    enrolments.sync,
+    enrolments.workflow_id,
+    enrolments.lead_key,
+    enrolments.lead_id,
+    contacts.city,
+    products.product,
+    enrolments.state,
+    enrolments.enrolled_at
+from {{ source('home_loans', 'enrolments') }} as enrolments
+left join {{ ref('stg_contacts') }} as contacts on contacts.contact_id = enrolments.lead_key
+left join {{ ref('stg_products') }} as products on products.contact_id = enrolments.lead_key

@@ -1,0 +1,3 @@
+select contact_id
+from {{ ref('crm_opt_ins') }}
+where opted_in
