@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -81,6 +82,10 @@ def _environment(settings: Settings) -> Generator[SandboxServer]:
         config.write_text(_DAGSTER_YAML, encoding="utf-8")
     os.environ.setdefault("DAGSTER_HOME", str(dagster_home))
     os.environ.setdefault("DIALNEXA_HOME", str(settings.home))
+    # dbt is looked for on PATH, and the command may have been called without activating it.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    # As under `dagster dev`: dagster-dbt parses the dbt project when its manifest is missing.
+    os.environ.setdefault("DAGSTER_IS_DEV_CLI", "1")
     os.environ.setdefault("DIALNEXA_DUCKDB_PATH", str(settings.home / "warehouse.duckdb"))
     with SandboxServer(state_path=settings.home / "sandbox.db") as sandbox:
         os.environ["DIALNEXA_BASE_URL"] = sandbox.base_url
