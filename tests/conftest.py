@@ -1,0 +1,19 @@
+"""Fixtures that several packages' tests share."""
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.postgres import fresh_database, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> str:
+    """An empty PostgreSQL database."""
+    return fresh_database(postgres)

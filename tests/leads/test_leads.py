@@ -1,0 +1,119 @@
+"""Screening gives each row one outcome; files hold exactly what was meant."""
+
+import csv
+import io
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import openpyxl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.leads import (
+    REASONS,
+    ScreeningConfig,
+    csv_header_bytes,
+    csv_row_bytes,
+    render_csv,
+    render_xlsx,
+    screen,
+    text_of,
+    validate_variables,
+)
+
+CONFIG = ScreeningConfig(
+    key="id",
+    phone="phone",
+    country="cc",
+    default_country=None,
+    workflow=None,
+    workflow_column="wf",
+    variables={"name": "n"},
+    required_variables=("name",),
+    phone_types=frozenset({"mobile", "fixed_line_or_mobile"}),
+)
+CELLS = st.text(
+    alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=12
+) | st.sampled_from(["a,b", 'q"x', "l1\nl2", "c\r\nd", "नमस्ते", "🙂", "", "+91 1", "001"])
+
+
+def test_each_row_gets_one_reason_or_stays_undecided() -> None:
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "id": [1, 2, 3, 4],
+            "phone": ["+919876543210", "+919876543211", "12", "+919876543213"],
+            "cc": ["IN"] * 4,
+            "wf": ["w", " ", "w", "w"],
+            "n": ["A", "B", "C", "  "],
+        }
+    )
+    leads = screen(batch, CONFIG)
+    assert leads["reason"].to_pylist() == [
+        None,
+        "invalid/blank_workflow",
+        "invalid/too_short",
+        "invalid/blank_variable",
+    ]
+    assert leads["lead_key"].to_pylist() == ["1", "2", "3", "4"]
+    assert all(reason in REASONS for reason in leads["reason"].to_pylist() if reason)
+
+
+def test_values_become_plain_text() -> None:
+    def texts(values: list[object], kind: pa.DataType | None = None) -> list[str | None]:
+        return text_of(pa.array(values, kind)).to_pylist()
+
+    assert texts([500000.0, 1.5, None]) == ["500000", "1.5", None]
+    assert texts([Decimal("10.50")]) == ["10.50"]
+    assert texts([True, False]) == ["true", "false"]
+    assert texts([date(2026, 1, 2)]) == ["2026-01-02"]
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert texts([moment], pa.timestamp("us", "UTC")) == ["2026-01-02T03:04:05Z"]
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8))
+def test_a_csv_file_reads_back_as_written_and_its_size_is_known(
+    rows: list[tuple[str, str]],
+) -> None:
+    table = pa.table(
+        {
+            "phone_number": pa.array([r[0] for r in rows]),
+            "a,b": pa.array([r[1] for r in rows]),
+        }
+    )
+    content = render_csv(table)
+    read = list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
+    assert read == [["phone_number", "a,b"], *[list(row) for row in rows]]
+    sizes = csv_row_bytes(table).to_pylist()
+    assert len(content) == csv_header_bytes(table.column_names) + sum(sizes)
+
+
+def test_a_csv_file_has_no_byte_order_mark() -> None:
+    assert not render_csv(pa.table({"phone_number": ["+1"]})).startswith(b"\xef\xbb\xbf")
+
+
+def test_xlsx_cells_are_text_so_plus_and_zeros_survive() -> None:
+    table = pa.table({"phone_number": ["+919876543210"], "code": ["007"], "formula": ["=1+1"]})
+    sheet = openpyxl.load_workbook(io.BytesIO(render_xlsx(table))).worksheets[0]
+    values = [(cell.value, cell.data_type) for cell in sheet[2]]
+    assert values == [("+919876543210", "s"), ("007", "s"), ("=1+1", "s")]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({f"v{n}": "c" for n in range(16)}, "takes 15"),
+        ({"call_id": "c"}, "reserved"),
+        ({"Name": "a", "name": "b"}, "collide"),
+        ({"phone_number": "a"}, "collide"),
+        ({" ": "a"}, "blank"),
+        ({"enrolment_ref": "a"}, "collide"),
+    ],
+)
+def test_headers_that_dialnexa_would_misread_are_refused(
+    variables: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        validate_variables(variables, "enrolment_ref")

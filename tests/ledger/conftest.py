@@ -1,0 +1,21 @@
+"""Both ledgers, each empty, and a plan with claims."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from dialnexa_pipeline.ledger import Ledger
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Generator[Ledger]:
+    with Ledger(ledger_url) as opened:
+        yield opened

@@ -1,0 +1,107 @@
+"""Claims: at most one live claim per workflow and phone, whoever asks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.ledger import Count, Ledger, PlanSuperseded, RefusedRow
+from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.tables import metadata
+from tests.ledger.candidates import candidates
+
+
+def test_a_number_is_claimed_once_in_a_workflow(ledger: Ledger) -> None:
+    first = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
+    second = ledger.plans.begin(sync="b", partition_key="", run_id="r2")
+
+    won = ledger.plans.claim(first, candidates(first, range(10)), ref_column=None)
+    late = ledger.plans.claim(second, candidates(second, range(5, 15), "b2"), ref_column=None)
+
+    assert len(won) == 10
+    assert {ref.rsplit("-", 1)[1] for ref in late} == {"10", "11", "12", "13", "14"}
+
+
+def test_threads_that_claim_the_same_numbers_share_them_without_overlap(ledger: Ledger) -> None:
+    plans = [ledger.plans.begin(sync=f"s{n}", partition_key="", run_id="r") for n in range(4)]
+
+    def claim(index: int) -> set[str]:
+        wanted = candidates(plans[index], range(200), f"b{index}")
+        return ledger.plans.claim(plans[index], wanted, ref_column=None)
+
+    with ThreadPoolExecutor(4) as pool:
+        won = list(pool.map(claim, range(4)))
+
+    assert sum(len(refs) for refs in won) == 200
+
+
+def test_a_new_plan_releases_claims_that_were_never_sent(ledger: Ledger) -> None:
+    old = ledger.plans.begin(sync="a", partition_key="p", run_id="r1")
+    ledger.plans.claim(old, candidates(old, range(3)), ref_column=None)
+    other = ledger.plans.begin(sync="a", partition_key="q", run_id="r1")
+    ledger.plans.claim(other, candidates(other, range(10, 12), "b9"), ref_column=None)
+
+    new = ledger.plans.begin(sync="a", partition_key="p", run_id="r2")
+
+    won = ledger.plans.claim(new, candidates(new, range(12), "b2"), ref_column=None)
+    assert len(won) == 10, "the other partition keeps its two claims"
+
+
+def test_a_new_plan_leaves_claims_that_are_being_sent(ledger: Ledger) -> None:
+    old = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
+    ledger.plans.claim(old, candidates(old, range(3)), ref_column=None)
+    assert ledger.batches.start_sending("b1", owner="o", run_id="r1", lease=timedelta(minutes=1))
+
+    new = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
+
+    assert ledger.plans.claim(new, candidates(new, range(3), "b2"), ref_column=None) == set()
+
+
+def test_a_superseded_plan_claims_nothing_more(ledger: Ledger) -> None:
+    old = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
+    ledger.plans.begin(sync="a", partition_key="", run_id="r2")
+
+    with pytest.raises(PlanSuperseded, match="another run planned"):
+        ledger.plans.claim(old, candidates(old, range(3)), ref_column=None)
+
+
+def test_rejected_rows_keep_when_they_were_first_seen_and_resolve_when_they_leave(
+    ledger: Ledger,
+) -> None:
+    row = RefusedRow("wf", "k1", "invalid", "invalid/blank", None, "", None)
+    count = Count("wf", "invalid", "invalid/blank", 1)
+    seen = []
+    for run in range(3):
+        plan = ledger.plans.begin(sync="a", partition_key="", run_id=f"r{run}")
+        if run < 2:
+            ledger.plans.refuse(plan, [row], [count])
+        ledger.plans.make_ready(plan, source_rows=1 if run < 2 else 0, phone_metadata="9")
+        pending = ledger.accounts.pending("a", "rejected_rows")
+        rows = [
+            r for piece in ledger.accounts.rejections_changed(pending.change_ids) for r in piece
+        ]
+        ledger.accounts.mark_recorded(pending.change_ids, "rejected_rows")
+        seen.append(rows[0])
+
+    assert seen[0].first_seen_at == seen[1].first_seen_at
+    assert seen[0].last_seen_at < seen[1].last_seen_at
+    assert seen[1].resolved_at is None
+    assert seen[2].resolved_at is not None
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(ledger_url: str) -> None:
+    database = LedgerDatabase(ledger_url)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        differences = compare_metadata(context, metadata)
+    database.close()
+    assert differences == []
+
+
+@pytest.mark.parametrize("url", ["mysql://h/d", "duckdb:///x.db", "sqlite://", "nonsense"])
+def test_a_url_that_cannot_keep_the_invariants_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="DIALNEXA_LEDGER_URL"):
+        Ledger(url)

@@ -1,0 +1,43 @@
+"""The store: whole files or none."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dialnexa_pipeline.errors import StoreError
+from dialnexa_pipeline.store import Store
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "s") if request.param == "folder" else f"memory://{tmp_path.name}")
+
+
+def test_what_is_written_is_read_and_listed(store: Store) -> None:
+    stored = store.write("a/b/c.csv", b"x")
+    assert store.read("a/b/c.csv") == b"x"
+    assert stored.bytes == 1
+    assert store.list("a") == ["a/b/c.csv"]
+    with store.open_local("a/b/c.csv") as local:
+        assert local.read_bytes() == b"x"
+
+
+def test_a_missing_file_is_a_sentence(store: Store) -> None:
+    with pytest.raises(StoreError, match="not in the store"):
+        store.read("nothing.csv")
+
+
+def test_deleting_twice_is_fine(store: Store) -> None:
+    store.write("a.csv", b"x")
+    store.delete("a.csv")
+    store.delete("a.csv")
+    assert store.list("") == []
+
+
+def test_old_files_expire_and_no_part_file_is_left(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write("a/x", b"1")
+    assert store.expire("a", timedelta(days=1)) == 0
+    assert store.expire("a", timedelta(seconds=-5)) == 1
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
