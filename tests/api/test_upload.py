@@ -1,0 +1,204 @@
+"""An upload says what is known: accepted, refused, nothing happened, or in doubt."""
+
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialnexa_pipeline.api import (
+    Accepted,
+    CallRefused,
+    DialNexaClient,
+    FileRefused,
+    InDoubt,
+    NothingHappened,
+    RowsRefused,
+    SentRow,
+)
+from dialnexa_pipeline.api.reading import read_success
+from dialnexa_pipeline.api.row_errors import read_row_errors
+from dialnexa_pipeline.errors import ConfigError
+from tests.api.conftest import ScriptedServer, answer
+
+ROWS = [SentRow(f"r{n}", f"+91987654321{n}") for n in range(3)]
+
+
+def upload(server: ScriptedServer, **options: float) -> Accepted:
+    with server.client(**options) as client:
+        return client.upload_leads("wf 1", "b.csv", b"phone_number\r\n", rows=ROWS)
+
+
+@pytest.mark.parametrize(
+    ("body", "complete"),
+    [
+        ({"statusCode": 201, "data": {r.phone: ["l"] for r in ROWS}, "count": 3}, True),
+        ({"workflow_id": "w", "leads_enrolled": 3, "message": "3 leads enrolled"}, True),
+        ({"statusCode": 201, "data": {ROWS[0].phone: ["l"]}, "count": 1}, False),
+        ({"workflow_id": "w", "leads_enrolled": 2}, False),
+        ({"workflow_id": "w", "leads_enrolled": 4}, False),
+        ({"id": "wlead_1", "phone_number": ROWS[0].phone, "status": "in_progress"}, False),
+    ],
+)
+def test_the_three_success_bodies_are_counted(
+    server: ScriptedServer, body: dict[str, object], complete: bool
+) -> None:
+    server.answers = [answer(201, json.dumps(body))]
+    assert upload(server).complete is complete
+    assert server.requests[0].startswith(b"POST /v1/workflows/wf%201/leads ")
+    assert b"Bearer id:secret" in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(201, "<html>"),
+        answer(200, "[]"),
+        answer(500, "{}"),
+        answer(504, "gateway"),
+        answer(302, ""),
+        b"HTTP/1.1 201 X\r\ncontent-length: 999\r\n\r\n{",
+        b"HTTP/1.1 2",
+        b"",
+        "reset",
+    ],
+)
+def test_a_doubtful_answer_is_in_doubt_and_asked_once(
+    server: ScriptedServer, reply: bytes | str
+) -> None:
+    server.answers = [reply]
+    with pytest.raises(InDoubt):
+        upload(server)
+    assert len(server.requests) == 1
+
+
+def test_a_read_timeout_is_in_doubt() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        with DialNexaClient(url, "id:secret", read_timeout=0.2) as client, pytest.raises(InDoubt):
+            client.upload_leads("w", "b.csv", b"x", rows=ROWS)
+
+
+def test_a_connection_never_made_is_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with (
+        DialNexaClient(f"http://127.0.0.1:{port}/v1", "id:secret") as client,
+        pytest.raises(NothingHappened) as caught,
+    ):
+        client.upload_leads("w", "b.csv", b"x", rows=ROWS)
+    assert caught.value.reason == "connection"
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+def test_a_refused_call_says_how_to_mend_it(server: ScriptedServer, status: int) -> None:
+    server.answers = [answer(status, '{"message":"no"}')]
+    with pytest.raises(CallRefused, match=f"HTTP {status}"):
+        upload(server)
+
+
+def test_a_file_level_400_and_413_are_not_about_rows(server: ScriptedServer) -> None:
+    server.answers = [
+        answer(400, '{"message":"File must include a phone_number column"}'),
+        answer(413, "{}"),
+    ]
+    for _ in range(2):
+        with pytest.raises(FileRefused):
+            upload(server)
+
+
+def test_after_429_the_file_is_sent_again(server: ScriptedServer) -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=0), usegmt=True)
+    done = json.dumps({"leads_enrolled": 3})
+    server.answers = [
+        answer(429, "{}", ["retry-after: 0"]),
+        answer(429, "{}", [f"retry-after: {soon}"]),
+        answer(201, done),
+    ]
+    assert upload(server).complete
+    assert len(server.requests) == 3
+
+
+def test_patience_with_429_has_an_end(server: ScriptedServer) -> None:
+    server.answers = [answer(429, "{}", ["retry-after: 60"])]
+    with pytest.raises(NothingHappened) as caught:
+        upload(server, max_wait=5)
+    assert caught.value.reason == "rate_limited"
+
+
+def test_no_sentence_holds_a_phone_number(server: ScriptedServer) -> None:
+    body = {
+        "message": "bad",
+        "errors": [
+            {
+                "reason": "Invalid phone number +919876543210",
+                "rows": [{"phone_number": ROWS[0].phone}],
+            }
+        ],
+    }
+    server.answers = [answer(400, json.dumps(body))]
+    with pytest.raises(RowsRefused) as caught:
+        upload(server)
+    assert "987654321" not in f"{caught.value} {caught.value.errors[0].reason}"
+
+
+def mention(style: int, phones: list[str]) -> object:
+    """The same refusal in every nesting that the vendor may choose."""
+    reason = "Unsupported prefix"
+    return [
+        {"errors": [{"reason": reason, "rows": [{"phone_number": p} for p in phones]}]},
+        {"errors": {reason: phones}},
+        {"message": [f"{p}: {reason}" for p in phones]},
+        {"data": {"errors": dict.fromkeys(phones, reason)}},
+        {"message": {"groups": [{"error": reason, "leads": phones}]}},
+        {"details": [{"phone": p, "failed_parsing_reason": reason} for p in phones]},
+        {"errors": {reason: [{"phone_number": p, "position": 9} for p in phones]}},
+    ][style]
+
+
+@given(style=st.integers(0, 6), picked=st.sets(st.integers(0, 2), min_size=1))
+def test_row_errors_are_found_in_every_nesting(style: int, picked: set[int]) -> None:
+    phones = [ROWS[n].phone for n in sorted(picked)]
+    errors, _ = read_row_errors(mention(style, phones), ROWS)
+    assert {error.index for error in errors} == picked
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_a_position_counts_only_when_phones_show_how_it_counts(offset: int) -> None:
+    shown = {"position": 0 + offset, "phone_number": ROWS[0].phone}
+    both, _ = read_row_errors([{"reason": "bad", "rows": [shown, {"position": 2 + offset}]}], ROWS)
+    assert [error.index for error in both] == [0, 2]
+    alone, loose = read_row_errors([{"reason": "bad", "rows": [{"position": 1}]}], ROWS)
+    assert alone == ()
+    assert loose == ("bad",)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+)
+
+
+@given(JSON)
+def test_no_document_breaks_the_readers(document: object) -> None:
+    errors, _ = read_row_errors(document, ROWS)
+    assert errors == ()
+    accepted = read_success(json.dumps(document).encode(), ROWS)
+    assert accepted is None or not accepted.complete
+
+
+@pytest.mark.parametrize("url", ["http://api.dialnexa.com/v1", "ftp://x", "api.dialnexa.com"])
+def test_a_base_url_without_tls_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="https"):
+        DialNexaClient(url, "id:secret")
+
+
+@pytest.mark.parametrize("key", ["", "abc", ":x", "x:", " a:b"])
+def test_a_key_of_the_wrong_form_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(ConfigError, match="key_id:secret"):
+        DialNexaClient("https://api.dialnexa.com/v1", key)
