@@ -46,18 +46,18 @@ class Page:
             ijson.JSONError: the body is cut off or is no JSON.
             ValueError: the body holds no list of leads.
         """
-        builder: Any = None
+        builder: ijson.ObjectBuilder | None = None
         listed = False
         for prefix, event, value in ijson.parse(_Chunks(self.chunks), buf_size=_CHUNK):
             if prefix in {"data", "leads", "items"} and event == "start_array":
                 listed = True
             elif prefix in {"data.item", "leads.item", "items.item"}:
-                if event == "start_map":
+                if event == "start_map" or builder is None:
                     builder = ijson.ObjectBuilder()
                 builder.event(event, value)
                 if event == "end_map":
                     self.leads += 1
-                    yield _lead(builder.value)
+                    yield _lead(builder.value or {})
                     builder = None
             elif builder is not None:
                 builder.event(event, value)

@@ -1,5 +1,8 @@
 """The five assets of a sync, from screened leads to record tables."""
 
+# Dagster reads the return annotation and knows the plain class only.
+# pyright: reportMissingTypeArgument=false
+
 from collections.abc import Sequence
 
 import dagster as dg
@@ -94,7 +97,7 @@ def _screened_leads(config: SyncConfig) -> dg.AssetsDefinition:
             columns=config.source_columns,
             window=window_of(context),
         )
-        path = staged_path(config.name, context.run_id, partition_key_of(context))
+        path = staged_path(config.name, context.run.run_id, partition_key_of(context))
         staged = stage_leads(source, config.screening, store.open(), path)
         counts = [
             Count(workflow, "invalid", reason, leads)
@@ -151,7 +154,7 @@ def _lead_batches(config: SyncConfig) -> dg.AssetsDefinition:
             plan = opened.plans.begin(
                 sync=config.name,
                 partition_key=partition_key_of(context),
-                run_id=context.run_id,
+                run_id=context.run.run_id,
             )
             limits = BatchLimits(
                 config.batch.format,
@@ -221,7 +224,7 @@ def _enrolments(config: SyncConfig) -> dg.AssetsDefinition:
                     ledger=opened,
                     store=store.open(),
                     client=client,
-                    run_id=context.run_id,
+                    run_id=context.run.run_id,
                     note=context.log.info,
                 )
             record_enrolments(opened, warehouse.url, config.name)
@@ -322,7 +325,7 @@ def _rejected_rows(config: SyncConfig) -> dg.AssetsDefinition:
 
 def _staged_file(context: dg.AssetExecutionContext, config: SyncConfig, store: Store) -> str:
     """This run's staged leads, or those of the latest run that screened this partition."""
-    own = staged_path(config.name, context.run_id, partition_key_of(context))
+    own = staged_path(config.name, context.run.run_id, partition_key_of(context))
     if own in store.list(own.rsplit("/", 1)[0]):
         return own
     latest = context.instance.fetch_materializations(

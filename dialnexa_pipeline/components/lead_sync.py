@@ -43,7 +43,6 @@ def sync_definitions(config: SyncConfig) -> dg.Definitions:
         config.name,
         selection=dg.AssetSelection.assets(*assets),
         executor_def=dg.in_process_executor,
-        partitions_def=partitions_of(config),
         tags={SYNC_TAG: config.name},
         description=f"Screen, plan, send and record the sync `{config.name}`.",
     )
@@ -61,9 +60,10 @@ def _schedule(config: SyncConfig, cron: str) -> dg.ScheduleDefinition:
         if partitions is None:
             yield dg.RunRequest()
             return
-        newest = partitions.get_last_partition_key(context.scheduled_execution_time)
-        if newest is not None:
-            yield dg.RunRequest(partition_key=newest)
+        window = partitions.get_prev_partition_window(context.scheduled_execution_time)
+        if window is not None:
+            key = partitions.get_partition_key_for_timestamp(window.start.timestamp())
+            yield dg.RunRequest(partition_key=key)
 
     return dg.ScheduleDefinition(
         name=f"{config.name}_schedule",

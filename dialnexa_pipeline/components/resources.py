@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from dialnexa_pipeline.api import DialNexaClient
 from dialnexa_pipeline.errors import ConfigError
@@ -11,7 +12,7 @@ from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.settings import DEFAULT_BASE_URL, Settings
 from dialnexa_pipeline.store import Store
 
-_SECRET = {"dagster__is_secret": True}
+_SECRET: JsonDict = {"dagster__is_secret": True}
 
 
 class DialNexaResource(dg.ConfigurableResource["DialNexaResource"]):

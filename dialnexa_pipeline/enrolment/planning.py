@@ -1,5 +1,8 @@
 """Turn screened leads into claims, then into batch files: the preview of what would be sent."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 import re
 import secrets
 from collections import Counter

@@ -1,5 +1,8 @@
 """Read a source, screen every lead, and stage the outcome as one Parquet file."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -1,12 +1,15 @@
 """Batch files: CSV without BOM after RFC 4180, or XLSX in which every cell is text."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 import io
 from collections.abc import Sequence
 
 import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
-from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.utils.exceptions import IllegalCharacterError
 
 _MUST_QUOTE = '[",\r\n]'
@@ -44,7 +47,7 @@ def render_xlsx(table: pa.Table) -> bytes:
     sheet = book.create_sheet("leads")
     sheet.append(table.column_names)
     for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        cells: list[WriteOnlyCell] = []
+        cells: list[Cell] = []
         for value in row:
             try:
                 cell = WriteOnlyCell(sheet, value=value or "")

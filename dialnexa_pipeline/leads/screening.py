@@ -1,5 +1,8 @@
 """Screening: an ordered list of small rules gives leads an outcome before anything is sent."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -104,7 +107,7 @@ def bad_phone(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
 
 def blank_variable(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
     """A required variable without a value would be spoken literally, braces and all."""
-    blank = pa.array([False] * leads.num_rows)
+    blank = pa.array([False] * leads.num_rows, pa.bool_())
     for header in config.required_variables:
         text = pc.utf8_trim_whitespace(leads[VARIABLE_PREFIX + header].combine_chunks())
         blank = pc.or_(blank, pc.equal(text, ""))

@@ -1,5 +1,8 @@
 """Any Arrow column as the text that is uploaded and spoken."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 import decimal
 import math
 

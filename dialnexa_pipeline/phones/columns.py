@@ -1,5 +1,8 @@
 """Whole columns of raw phones to verdicts; each distinct (phone, country) is parsed once."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 import pyarrow as pa
 import pyarrow.compute as pc
 

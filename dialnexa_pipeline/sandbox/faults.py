@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 Kind = Literal[
     "rate_limited",
@@ -89,4 +89,4 @@ def fault_from(document: dict[str, Any]) -> Fault:
     unknown = sorted(set(document) - known)
     if unknown:
         raise ValueError(f"unknown key {unknown[0]!r}; choices: {', '.join(sorted(known))}")
-    return Fault(**cast("dict[str, Any]", document))
+    return Fault(**document)

@@ -47,7 +47,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
                 "id": n,
                 "Mobile No": 9800000000 + n if n % 7 else None,
                 "name": f"प्रिया 🙂 {n}",
-                "updated_at": datetime(2026, 1, 1 + n % 3, 12),
+                "updated_at": datetime(2026, 1, 1 + n % 3, 12),  # noqa: DTZ001  (stored without zone)
             }
             for n in range(ROWS)
         ]
