@@ -63,7 +63,7 @@ class PartitionsConfig(_Strict):
 
 
 class SyncConfig(_Strict):
-    """The `attributes` of a LeadSyncComponent; DESIGN.md "Fixed names" shows one whole."""
+    """The `attributes` of a LeadSyncComponent; docs/design.md "Fixed names" shows one whole."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Names the assets and the job.")
     source: SourceConfig

@@ -14,7 +14,7 @@ VOLUME_GUARD = "volume_guard"
 
 
 def conservation(account: Account) -> dg.AssetCheckResult:
-    """Source rows equal the sum over outcomes (DESIGN.md, invariant 4)."""
+    """Source rows equal the sum over outcomes (docs/design.md, invariant 4)."""
     passed = account.is_conserved
     said = (
         "Every source row has exactly one outcome."

@@ -38,7 +38,7 @@ class LeadSyncComponent(dg.Component):
 def sync_definitions(config: SyncConfig) -> dg.Definitions:
     """The definitions of one sync; the four resources are bound by the project around it."""
     assets = sync_assets(config)
-    # In process: a sync's steps share imports, and nothing that sends may be retried (FACTS.md).
+    # In process: a sync's steps share imports, and nothing that sends may be retried.
     job = dg.define_asset_job(
         config.name,
         selection=dg.AssetSelection.assets(*assets),

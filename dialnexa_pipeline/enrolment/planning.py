@@ -62,7 +62,7 @@ def plan_leads(
 ) -> None:
     """Claim every eligible lead of the staged file and write the batch files.
 
-    Order (DESIGN.md, invariant 2): the claim is committed, then the file is on disk, then the
+    Order (docs/design.md, invariant 2): the claim is committed, then the file is on disk, then the
     batch becomes sendable when the whole plan is ready.
 
     Raises:

@@ -59,7 +59,7 @@ def send_plan(
 ) -> SendReport:
     """Send every planned batch of the plan, one after another.
 
-    A doubtful answer is never sent again (DESIGN.md, invariant 3). Interrupting the run in
+    A doubtful answer is never sent again (docs/design.md, invariant 3). Interrupting the run in
     mid-request puts the batch in doubt before the interruption goes on.
 
     Args:
@@ -249,7 +249,7 @@ class _Sender:
 
 
 def reason_code(vendor_reason: str) -> str:
-    """Our reason code for one of DialNexa's row reasons (CONTRACT.md names the known words)."""
+    """Our reason code for one of DialNexa's row reasons (docs/dialnexa-api.md names the known words)."""
     lowered = vendor_reason.lower()
     for words, code in _REASONS.items():
         if words in lowered:

@@ -38,7 +38,7 @@ class Plans:
     def begin(self, *, sync: str, partition_key: str, run_id: str) -> Plan:
         """Open a plan; claims of this sync and partition that were never sent are released.
 
-        A batch that is being sent, or is in doubt, keeps its claims (DESIGN.md, invariant 1).
+        A batch that is being sent, or is in doubt, keeps its claims (docs/design.md, invariant 1).
         """
         plan = Plan(secrets.token_hex(8), sync, partition_key, run_id)
         with self._database.transaction() as connection:

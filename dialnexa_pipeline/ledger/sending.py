@@ -150,7 +150,7 @@ class Batches:
     def split(self, batch_id: str, *, owner: str, detail: str) -> list[str]:
         """sending → rejected: a 400 named no row, so the claims go to two new halves.
 
-        A 400 enrols nothing (CONTRACT.md), so sending halves calls nobody twice.
+        A 400 enrols nothing (docs/dialnexa-api.md), so sending halves calls nobody twice.
         """
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
@@ -244,7 +244,7 @@ class Batches:
         """Write down that a listing lacks rows; True when they may be given up as absent.
 
         Absence counts only after the settle time, in two listings that agree and lie `confirm`
-        apart (DESIGN.md, "A batch's life").
+        apart (docs/design.md, "A batch's life").
         """
         with self._database.transaction() as connection:
             batch = self._one(connection, batch_id)

@@ -1,4 +1,4 @@
-"""The record tables in the warehouse (DESIGN.md, "Fixed names")."""
+"""The record tables in the warehouse (docs/design.md, "Fixed names")."""
 
 import sqlalchemy as sa
 

@@ -317,7 +317,11 @@ class _Sandbox:
         )
 
     async def _numbers(self, request: Request) -> Response:
-        page, limit = _page(request, 20)
+        try:
+            page, limit = _page(request, 20)
+        except HTTPException:
+            # The vendor documents no 400 here.
+            page, limit = 1, 20
         number = {
             "id": "phn_sandbox",
             "phone_number": "+14155550100",
