@@ -249,7 +249,7 @@ class _Sender:
 
 
 def reason_code(vendor_reason: str) -> str:
-    """Our reason code for one of DialNexa's row reasons (docs/dialnexa-api.md names the known words)."""
+    """Our reason code for one of DialNexa's row reasons (docs/dialnexa-api.md)."""
     lowered = vendor_reason.lower()
     for words, code in _REASONS.items():
         if words in lowered:

@@ -108,9 +108,10 @@ class Plans:
         statement = sa.text(
             "SELECT claims.phone, claims.sync, claims.lead_key, claims.state, "
             f"batches.state AS batch_state FROM {relation} AS asked "
-            "JOIN claims ON claims.workflow_id = :workflow_id "
-            "AND claims.phone = asked.phone AND claims.live "
-            "JOIN batches ON batches.batch_id = claims.batch_id"
+            # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
+            "CROSS JOIN claims JOIN batches ON batches.batch_id = claims.batch_id "
+            "WHERE claims.workflow_id = :workflow_id "
+            "AND claims.phone = asked.phone AND claims.live"
         )
         with self._database.transaction() as connection:
             rows = connection.execute(

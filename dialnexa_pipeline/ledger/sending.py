@@ -136,12 +136,11 @@ class Batches:
                     "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
                     "reason = asked.reason, detail = asked.detail "
                     f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
-                    "AND claims.batch_id = :batch_id"
                 ).bindparams(
                     sa.bindparam("dead", type_=sa.Boolean),
                     sa.bindparam("now", type_=claims.c.settled_at.type),
                 ),
-                {"dead": False, "now": now, "rows": parameter, "batch_id": batch_id},
+                {"dead": False, "now": now, "rows": parameter},
             )
             child = self._move_planned_claims(connection, batch, now)
             self._finish(connection, batch, now, state="rejected", settled_at=now, detail=detail)
@@ -322,11 +321,10 @@ class Batches:
                 "UPDATE claims SET state = 'enrolled', lead_id = asked.lead_id, "
                 "settled_at = :now, reason = NULL, detail = NULL "
                 f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
-                "AND claims.batch_id = :batch_id AND claims.state IN ('planned', 'in_doubt')"
+                "AND claims.state IN ('planned', 'in_doubt')"
             ).bindparams(sa.bindparam("now", type_=claims.c.settled_at.type)),
             {
                 "now": now,
-                "batch_id": batch_id,
                 "rows": rows_parameter(list(lead_ids.items())),
             },
         )
