@@ -7,6 +7,7 @@ select
     contacts.city,
     products.product,
     products.loan_amount,
+    'wf_home_loans' as workflow_id,
     contacts.updated_at
 from {{ ref('stg_contacts') }} as contacts
 inner join {{ ref('stg_products') }} as products using (contact_id)

@@ -8,6 +8,8 @@ select
     enrolments.workflow_id,
     enrolments.lead_key,
     enrolments.lead_id,
+    enrolments.phone,
+    contacts.full_name,
     contacts.city,
     products.product,
     enrolments.state,
