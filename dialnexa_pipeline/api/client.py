@@ -1,6 +1,5 @@
 """The DialNexa client: GETs are retried, an upload is sent at most once."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,8 +7,15 @@ from urllib.parse import quote
 
 import httpx
 import ijson
-import stamina
 
+from dialnexa_pipeline.api.answers import (
+    CALL_REFUSED,
+    items_of,
+    json_of,
+    message_of,
+    network_group,
+    refusal,
+)
 from dialnexa_pipeline.api.errors import (
     ApiError,
     CallRefused,
@@ -19,9 +25,9 @@ from dialnexa_pipeline.api.errors import (
     RowsRefused,
 )
 from dialnexa_pipeline.api.lead_listing import Page
-from dialnexa_pipeline.api.masking import mask_phones_in
-from dialnexa_pipeline.api.pace import retry_after
+from dialnexa_pipeline.api.pace import Patience
 from dialnexa_pipeline.api.reading import read_success
+from dialnexa_pipeline.api.reads import Reads
 from dialnexa_pipeline.api.results import (
     Accepted,
     ListedLead,
@@ -37,22 +43,12 @@ from dialnexa_pipeline.errors import ConfigError
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 # The request never left: no connection was made.
 _NEVER_MADE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_CALL_REFUSED = frozenset({401, 402, 403, 404})
 _CONNECT_ATTEMPTS = 3
-_GET_ATTEMPTS = 5
 _PAGE_ROWS = 100
 _CONTENT_TYPES = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-
-
-class _Transient(Exception):
-    """A GET that may be asked again."""
-
-    def __init__(self, sentence: str, wait: float | None) -> None:
-        super().__init__(sentence)
-        self.wait = wait
 
 
 class DialNexaClient:
@@ -77,12 +73,18 @@ class DialNexaClient:
         read_timeout: float = 120.0,
         write_timeout: float = 60.0,
         max_wait: float = 300.0,
+        user_agent: str = "dialnexa-pipeline",
     ) -> None:
-        url = httpx.URL(base_url)
+        try:
+            url = httpx.URL(base_url)
+        except httpx.InvalidURL:
+            raise ConfigError(
+                "DIALNEXA_BASE_URL is not a URL; it looks like https://api.dialnexa.com/v1."
+            ) from None
         if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOCAL):
             raise ConfigError(
-                f"DIALNEXA_BASE_URL is {base_url!r}; it must start with https:// (http:// only for "
-                "localhost), because the API key travels with every request."
+                f"DIALNEXA_BASE_URL is {_without_password(url)!r}; it must start with https:// "
+                "(http:// only for localhost), because the API key travels with every request."
             )
         key_id, _, secret = api_key.partition(":")
         if not key_id or not secret or not api_key.isascii() or api_key != api_key.strip():
@@ -93,7 +95,7 @@ class DialNexaClient:
         self._max_wait = max_wait
         self._http = httpx.Client(
             base_url=str(url).rstrip("/"),
-            headers={"authorization": f"Bearer {api_key}", "user-agent": "dialnexa-pipeline"},
+            headers={"authorization": f"Bearer {api_key}", "user-agent": user_agent},
             timeout=httpx.Timeout(
                 connect=connect_timeout,
                 read=read_timeout,
@@ -101,6 +103,7 @@ class DialNexaClient:
                 pool=connect_timeout,
             ),
         )
+        self._reads = Reads(self._http, max_wait)
 
     def __enter__(self) -> "DialNexaClient":
         return self
@@ -142,13 +145,15 @@ class DialNexaClient:
                     status=status,
                 )
             return accepted
-        detail = _message(response)
-        if status in _CALL_REFUSED:
+        detail = message_of(response)
+        if status in CALL_REFUSED:
             raise CallRefused(detail, status=status)
-        if status == 413 or (status == 400 and is_file_level(detail)):
+        if status == 413:
             raise FileRefused(detail, status=status)
-        if status in {400, 422}:
-            errors, loose = read_row_errors(_json(response), rows)
+        if status == 400:
+            errors, loose = read_row_errors(json_of(response), rows)
+            if not errors and is_file_level(detail):
+                raise FileRefused(detail, status=status)
             raise RowsRefused(detail, errors=errors, unattributed=loose)
         raise InDoubt(
             f"DialNexa answered {status}: {detail}. The rows may have been enrolled.",
@@ -157,8 +162,7 @@ class DialNexaClient:
         )
 
     def _post_once(self, path: str, files: dict[str, Any]) -> httpx.Response:
-        waited = 0.0
-        attempt = 0
+        patience = Patience(self._max_wait)
         unconnected = 0
         while True:
             try:
@@ -181,17 +185,15 @@ class DialNexaClient:
                 ) from error
             if response.status_code != 429:
                 return response
-            wait = retry_after(response.headers, attempt=attempt)
-            attempt += 1
-            if waited + wait > self._max_wait:
+            wait = patience.next_wait(response.headers)
+            if wait is None:
                 raise NothingHappened(
                     f"DialNexa asked to slow down (HTTP 429) for longer than {self._max_wait:.0f} "
                     "seconds.",
                     reason="rate_limited",
-                    retry_after=wait,
+                    retry_after=patience.last,
                 )
             time.sleep(wait)
-            waited += wait
 
     def list_leads(self, workflow_id: str) -> Iterator[ListedLead]:
         """Every lead of a workflow, streamed; both list forms are followed to their end.
@@ -205,17 +207,26 @@ class DialNexaClient:
         # and tells how many there are.
         params: dict[str, Any] = {}
         number = 1
+        seen = 0
         while True:
-            with self._open_stream(path, params) as response:
+            with self._reads.stream(path, params) as response:
                 page = Page(response.iter_bytes())
                 try:
                     yield from page
-                except (httpx.HTTPError, ijson.JSONError, ValueError) as error:
+                except (httpx.HTTPError, ijson.JSONError, ValueError, RecursionError) as error:
+                    # The parser's own words quote the body, so they are not chained.
                     raise ApiError(
                         f"The list of leads of workflow {workflow_id} broke off on page {number} "
                         f"({type(error).__name__}); nothing is concluded from it. Try again."
-                    ) from error
+                    ) from None
+            seen += page.leads
             if page.total_pages is None or number >= page.total_pages:
+                if page.total is not None and seen < page.total:
+                    raise ApiError(
+                        f"The list of leads of workflow {workflow_id} holds {seen} of the "
+                        f"{page.total} leads that it counts; nothing is concluded from it. "
+                        "Try again."
+                    )
                 return
             number += 1
             params = {"page": number}
@@ -225,12 +236,11 @@ class DialNexaClient:
         found: list[Workflow] = []
         number = 1
         while True:
-            document = self._get("/workflows", {"page": number, "limit": _PAGE_ROWS})
-            data = document.get("data") if isinstance(document, dict) else document
-            found += [workflow_from(item) for item in data or [] if isinstance(item, dict)]
+            document = self._reads.json("/workflows", {"page": number, "limit": _PAGE_ROWS})
+            found += [workflow_from(item) for item in items_of(document)]
             meta = document.get("meta") if isinstance(document, dict) else None
-            pages = meta.get("totalPages", 1) if isinstance(meta, dict) else 1
-            if number >= int(pages or 1):
+            pages = meta.get("totalPages") if isinstance(meta, dict) else None
+            if not isinstance(pages, int) or number >= pages:
                 return tuple(found)
             number += 1
 
@@ -240,8 +250,9 @@ class DialNexaClient:
         Raises:
             CallRefused: it does not exist or is not ours.
         """
-        document = self._get(f"/workflows/{quote(workflow_id, safe='')}")
-        return workflow_from(document.get("data") or document)
+        document = self._reads.object(f"/workflows/{quote(workflow_id, safe='')}")
+        data = document.get("data")
+        return workflow_from(data if isinstance(data, dict) else document)
 
     def set_workflow_status(self, workflow_id: str, action: str) -> Workflow:
         """`activate`, `deactivate`, `pause` or `resume` a workflow."""
@@ -254,9 +265,10 @@ class DialNexaClient:
                 f"({type(error).__name__}); look at its status."
             ) from error
         if response.status_code != 200:
-            raise _refusal(response)
-        document = _json(response)
-        return workflow_from(document.get("data") or {} if isinstance(document, dict) else {})
+            raise refusal(response)
+        document = json_of(response)
+        data = document.get("data", document) if isinstance(document, dict) else {}
+        return workflow_from(data if isinstance(data, dict) else {})
 
     def delete_lead(self, workflow_id: str, lead_id: str) -> bool:
         """Remove a lead; False when it was gone (404) or finished (409) already."""
@@ -271,13 +283,14 @@ class DialNexaClient:
         if response.status_code in {404, 409}:
             return False
         if response.status_code not in {200, 204}:
-            raise _refusal(response)
+            raise refusal(response)
         return True
 
     def lead_history(self, workflow_id: str, lead_id: str) -> tuple[VisitedNode, ...]:
         """The nodes that a lead visited."""
         path = f"/workflows/{quote(workflow_id, safe='')}/leads/{quote(lead_id, safe='')}/history"
-        data = self._get(path).get("data") or {}
+        data = self._reads.object(path).get("data")
+        nodes = data.get("history") if isinstance(data, dict) else data
         return tuple(
             VisitedNode(
                 str(node.get("node_id") or ""),
@@ -285,117 +298,31 @@ class DialNexaClient:
                 str(node.get("status") or ""),
                 node.get("call_id"),
             )
-            for node in data.get("history") or []
+            for node in items_of(nodes)
         )
 
     def variable_keys(self, workflow_id: str) -> tuple[str, ...]:
         """Headers seen across the workflow's leads; both documented forms are read."""
-        document = self._get(f"/workflows/{quote(workflow_id, safe='')}/leads/variable-keys")
+        document = self._reads.object(
+            f"/workflows/{quote(workflow_id, safe='')}/leads/variable-keys"
+        )
         data = document.get("data")
         keys = data.get("keys") if isinstance(data, dict) else document.get("keys")
-        return tuple(str(key) for key in keys or ())
+        return tuple(str(key) for key in keys) if isinstance(keys, list) else ()
 
     def enabled_network_groups(self) -> tuple[NetworkGroup, ...]:
         """Destinations that the workspace may call."""
-        groups = self._get("/phone-country-rules/enabled-network-groups")
-        return tuple(_group(group.get("countryRule") or {}) for group in _items(groups))
+        groups = self._reads.json("/phone-country-rules/enabled-network-groups")
+        rules = [group.get("countryRule") for group in items_of(groups)]
+        return tuple(network_group(rule) for rule in rules if isinstance(rule, dict))
 
     def country_rules(self) -> tuple[NetworkGroup, ...]:
         """The vendor's catalogue of countries."""
-        return tuple(_group(rule) for rule in _items(self._get("/phone-country-rules/countries")))
-
-    def _get(self, path: str, params: dict[str, Any] | None = None) -> Any:
-        with self._open_stream(path, params or {}) as response:
-            try:
-                return json.loads(response.read())
-            except (ValueError, httpx.HTTPError) as error:
-                raise ApiError(
-                    f"DialNexa's answer to GET {path} cannot be read ({type(error).__name__})."
-                ) from error
-
-    def _open_stream(self, path: str, params: dict[str, Any]) -> "_Stream":
-        try:
-            for attempt in stamina.retry_context(
-                on=_wait_of, attempts=_GET_ATTEMPTS, timeout=self._max_wait, wait_initial=0.2
-            ):
-                with attempt:
-                    return self._open_once(path, params, attempt.num)
-        except _Transient as error:
-            raise ApiError(f"GET {path} failed {_GET_ATTEMPTS} times: {error}") from error
-        raise AssertionError("stamina ends in a return or an error")
-
-    def _open_once(self, path: str, params: dict[str, Any], number: int) -> "_Stream":
-        request = self._http.build_request("GET", path, params=params)
-        try:
-            response = self._http.send(request, stream=True)
-        except httpx.HTTPError as error:
-            raise _Transient(f"{type(error).__name__}", None) from error
-        if response.status_code == 200:
-            return _Stream(response)
-        try:
-            response.read()
-        except httpx.HTTPError as error:
-            raise _Transient(f"{type(error).__name__}", None) from error
-        finally:
-            response.close()
-        if response.status_code == 429:
-            wait = retry_after(response.headers, attempt=number - 1)
-            raise _Transient("HTTP 429", wait)
-        if response.status_code >= 500:
-            raise _Transient(f"HTTP {response.status_code}: {_message(response)}", None)
-        raise _refusal(response)
+        return tuple(
+            network_group(rule)
+            for rule in items_of(self._reads.json("/phone-country-rules/countries"))
+        )
 
 
-class _Stream:
-    """A response that is closed when its block ends."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-
-    def __enter__(self) -> httpx.Response:
-        return self._response
-
-    def __exit__(self, *_error: object) -> None:
-        self._response.close()
-
-
-def _wait_of(error: Exception) -> bool | float:
-    if isinstance(error, _Transient):
-        return error.wait if error.wait is not None else True
-    return False
-
-
-def _refusal(response: httpx.Response) -> ApiError:
-    if response.status_code in _CALL_REFUSED:
-        return CallRefused(_message(response), status=response.status_code)
-    return ApiError(f"DialNexa answered {response.status_code}: {_message(response)}")
-
-
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
-
-
-def _message(response: httpx.Response) -> str:
-    """The vendor's message, masked and short."""
-    document = _json(response)
-    message = document.get("message") if isinstance(document, dict) else document
-    if isinstance(message, list):
-        message = "; ".join(str(item) for item in message[:3])
-    return mask_phones_in(str(message or response.reason_phrase))[:300].rstrip(".")
-
-
-def _items(document: Any) -> list[dict[str, Any]]:
-    found = document.get("data") if isinstance(document, dict) else document
-    return [item for item in found or [] if isinstance(item, dict)]
-
-
-def _group(rule: dict[str, Any]) -> NetworkGroup:
-    return NetworkGroup(
-        str(rule.get("country_iso") or ""),
-        str(rule.get("country_name") or ""),
-        str(rule.get("calling_code") or ""),
-        tuple(str(prefix) for prefix in rule.get("prefixes") or ()),
-    )
+def _without_password(url: httpx.URL) -> str:
+    return str(url.copy_with(userinfo=b""))

@@ -1,11 +1,15 @@
 """Tolerant readers of what an upload answers; a doubtful body is never read as success."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dialnexa_pipeline.api.masking import mask_phones_in
 from dialnexa_pipeline.api.results import Accepted, SentRow
+
+_PHONE_KEY = re.compile(r"\+?\d[\d ().-]*", re.ASCII)
+_LEFT_OUT = ("skipped", "failed", "rejected", "invalid", "errors", "failed_rows", "skipped_rows")
 
 
 def read_success(body: bytes, rows: Sequence[SentRow]) -> Accepted | None:
@@ -16,12 +20,13 @@ def read_success(body: bytes, rows: Sequence[SentRow]) -> Accepted | None:
     """
     try:
         document = json.loads(body)
-    except (UnicodeDecodeError, ValueError):
+    except (ValueError, RecursionError):
         return None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or _contradicts(document):
         return None
     message = mask_phones_in(str(document.get("message") or ""))
     data = document.get("data")
+    rest = _left_out(document) or (isinstance(data, dict) and _left_out(data))
     for candidate in (data, document):
         if isinstance(candidate, dict):
             lead = _one_lead(candidate)
@@ -30,7 +35,7 @@ def read_success(body: bytes, rows: Sequence[SentRow]) -> Accepted | None:
     count = _count(document)
     if isinstance(data, dict):
         count = _count(data) if count is None else count
-        ids = _lead_map(data)
+        ids = _lead_map(data, rows)
         if ids is not None:
             return _accepted(ids, count, message, rows)
     if isinstance(data, list):
@@ -42,8 +47,19 @@ def read_success(body: bytes, rows: Sequence[SentRow]) -> Accepted | None:
         if listed:
             return _accepted(listed, count, message, rows)
     if count is not None:
-        return Accepted({}, count, message, complete=count == len(rows))
+        return Accepted({}, count, message, complete=count == len(rows) and not rest)
     return None
+
+
+def _contradicts(document: Mapping[str, Any]) -> bool:
+    """The body denies the 2xx that it came with."""
+    status = document.get("statusCode")
+    return document.get("success") is False or (isinstance(status, int) and status >= 300)
+
+
+def _left_out(document: Mapping[str, Any]) -> bool:
+    """The body counts or lists rows that were skipped, so a count alone proves nothing."""
+    return any(document.get(key) for key in _LEFT_OUT)
 
 
 def _accepted(
@@ -56,11 +72,18 @@ def _accepted(
     return Accepted(ids, count, message, complete=named and (count is None or count >= len(rows)))
 
 
-def _lead_map(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]] | None:
-    """`{"+919876543210": ["lead_abc123"]}`; a single id instead of a list is read too."""
+def _lead_map(
+    data: Mapping[str, Any], rows: Sequence[SentRow]
+) -> dict[str, tuple[str, ...]] | None:
+    """`{"+919876543210": ["lead_abc123"]}`, keyed by the phones as we sent them.
+
+    A single id instead of a list, and a phone without its `+` or with spaces, are read too.
+    """
+    sent = {_digits(row.phone): row.phone for row in rows}
     ids: dict[str, tuple[str, ...]] = {}
-    for phone, found in data.items():
-        if not phone.startswith("+"):
+    for key, found in data.items():
+        phone = sent.get(_digits(key), key)
+        if not phone.startswith("+") or not _PHONE_KEY.fullmatch(key):
             return None
         listed = found if isinstance(found, list) else [found]
         ids[phone] = tuple(_id(item) for item in listed if _id(item))
@@ -83,8 +106,11 @@ def _one_lead(data: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _count(document: Mapping[str, Any]) -> int | None:
-    for key in ("leads_enrolled", "count", "enrolled", "total"):
-        value = document.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    return None
+    """How many were enrolled; the smallest where two keys disagree."""
+    values = [document.get(key) for key in ("leads_enrolled", "count", "enrolled")]
+    counts = [v for v in values if isinstance(v, int) and not isinstance(v, bool) and v >= 0]
+    return min(counts, default=None)
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text, flags=re.ASCII)

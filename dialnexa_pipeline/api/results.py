@@ -1,7 +1,7 @@
 """What DialNexa answers, as typed results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ class SentRow:
     """One row of an uploaded file, in file order."""
 
     ref: str
-    phone: str
+    phone: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,15 @@ class Accepted:
         complete: the body accounts for every row that was sent.
     """
 
-    lead_ids: Mapping[str, tuple[str, ...]]
+    lead_ids: Mapping[str, tuple[str, ...]] = field(repr=False)
     count: int | None
     message: str
     complete: bool
+
+    @property
+    def enrolled_phones(self) -> frozenset[str]:
+        """Phones that the body names with a lead id."""
+        return frozenset(self.lead_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class RowError:
     """Why DialNexa refused a row; `index` is the row's place in the sent file, from 0."""
 
     index: int | None
-    phone: str | None
+    phone: str | None = field(repr=False)
     reason: str
     detail: str | None
 
@@ -45,8 +50,8 @@ class ListedLead:
     """One lead of a workflow's list."""
 
     id: str
-    phone: str
-    variables: Mapping[str, str]
+    phone: str = field(repr=False)
+    variables: Mapping[str, str] = field(repr=False)
     status: str
     created_at: datetime | None
 

@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS leads (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, workflow_id TEXT NOT NULL,
     phone_number TEXT NOT NULL, variables TEXT NOT NULL, status TEXT NOT NULL,
     created_at TEXT NOT NULL, visible_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS foreign_workflows (id TEXT PRIMARY KEY);
 CREATE INDEX IF NOT EXISTS leads_by_workflow ON leads (workflow_id, number);
 """
 _SEEDS = {
@@ -26,7 +27,9 @@ _SEEDS = {
     "wf_insurance": "Insurance",
     "wf_reactivation": "Reactivation",
 }
+STATUSES = ("draft", "active", "paused", "completed", "cancelled")
 _READ_ROWS = 1_000
+_LEAD = "id, phone_number, variables, status, created_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,42 @@ class State:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
-        for workflow_id, title in _SEEDS.items():
-            self.add_workflow(workflow_id, title, "active")
+        self._seed()
 
-    def add_workflow(self, workflow_id: str, title: str, status: str) -> None:
-        """Add a workflow; one that exists stays as it is."""
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    def _seed(self) -> None:
+        now = _now()
+        self._database.executemany(
+            "INSERT OR IGNORE INTO workflows VALUES (?, ?, 'active', ?, ?)",
+            [(workflow_id, title, now, now) for workflow_id, title in _SEEDS.items()],
+        )
+
+    def put_workflow(self, workflow_id: str, title: str, status: str, *, ours: bool = True) -> None:
+        """Add a workflow, or change one; one that is not `ours` belongs to another workspace."""
         now = _now()
         with self._lock:
             self._database.execute(
-                "INSERT OR IGNORE INTO workflows VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO workflows VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "title = excluded.title, status = excluded.status, "
+                "updated_at = excluded.updated_at",
                 (workflow_id, title, status, now, now),
             )
+            self._database.execute("DELETE FROM foreign_workflows WHERE id = ?", (workflow_id,))
+            if not ours:
+                self._database.execute("INSERT INTO foreign_workflows VALUES (?)", (workflow_id,))
+
+    def is_foreign(self, workflow_id: str) -> bool:
+        """Whether a workflow belongs to another workspace."""
+        with self._lock:
+            found = self._database.execute(
+                "SELECT 1 FROM foreign_workflows WHERE id = ?", (workflow_id,)
+            ).fetchone()
+        return found is not None
 
     def workflow(self, workflow_id: str) -> SandboxWorkflow | None:
         with self._lock:
@@ -81,8 +108,12 @@ class State:
         return SandboxWorkflow(*row) if row else None
 
     def workflows(self) -> list[SandboxWorkflow]:
+        """The workspace's own workflows, oldest first."""
         with self._lock:
-            rows = self._database.execute("SELECT * FROM workflows ORDER BY created_at, id")
+            rows = self._database.execute(
+                "SELECT * FROM workflows WHERE id NOT IN (SELECT id FROM foreign_workflows) "
+                "ORDER BY created_at, id"
+            )
             return [SandboxWorkflow(*row) for row in rows]
 
     def set_status(self, workflow_id: str, status: str) -> None:
@@ -106,53 +137,93 @@ class State:
             SandboxLead(f"lead_{secrets.token_hex(8)}", workflow_id, phone, fields, "pending", now)
             for phone, fields in rows
         ]
+        values = [
+            (
+                lead.id,
+                workflow_id,
+                lead.phone_number,
+                json.dumps(dict(lead.variables), ensure_ascii=False),
+                lead.status,
+                now,
+                visible,
+            )
+            for lead in leads
+        ]
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany(
-                "INSERT INTO leads (id, workflow_id, phone_number, variables, status, created_at, "
-                "visible_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        lead.id,
-                        workflow_id,
-                        lead.phone_number,
-                        json.dumps(dict(lead.variables), ensure_ascii=False),
-                        lead.status,
-                        now,
-                        visible,
-                    )
-                    for lead in leads
-                ],
-            )
+            try:
+                self._database.executemany(
+                    "INSERT INTO leads (id, workflow_id, phone_number, variables, status, "
+                    "created_at, visible_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    values,
+                )
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
             self._database.execute("COMMIT")
         return leads
 
-    def leads(self, workflow_id: str, *, hidden_too: bool = False) -> Iterator[SandboxLead]:
-        """Leads of a workflow in order of enrolment, read in pieces."""
+    def lead_documents(
+        self, workflow_id: str, *, ids: Collection[str] = (), hidden_too: bool = False
+    ) -> Iterator[list[str]]:
+        """Leads of a workflow as JSON texts in order of enrolment, a thousand at a time.
+
+        Args:
+            ids: only these leads; all of them when empty.
+            hidden_too: also those that lists do not show yet.
+        """
         last = 0
         until = float("inf") if hidden_too else time.time()
+        chosen = "AND id IN (SELECT value FROM json_each(?)) " if ids else ""
+        wanted = (json.dumps(list(ids)),) if ids else ()
         while True:
             with self._lock:
                 rows = self._database.execute(
-                    "SELECT number, id, workflow_id, phone_number, variables, status, created_at "
-                    "FROM leads WHERE workflow_id = ? AND number > ? AND visible_at <= ? "
-                    "ORDER BY number LIMIT ?",
-                    (workflow_id, last, until, _READ_ROWS),
+                    f"SELECT number, {_LEAD} FROM leads WHERE workflow_id = ? AND number > ? "
+                    f"AND visible_at <= ? {chosen}ORDER BY number LIMIT ?",
+                    (workflow_id, last, until, *wanted, _READ_ROWS),
                 ).fetchall()
-            for row in rows:
-                yield SandboxLead(row[1], row[2], row[3], json.loads(row[4]), row[5], row[6])
+            if rows:
+                yield [_document(*row[1:]) for row in rows]
             if len(rows) < _READ_ROWS:
                 return
             last = rows[-1][0]
 
+    def lead_page(
+        self, workflow_id: str, *, page: int, limit: int, status: str | None
+    ) -> tuple[list[str], int]:
+        """One page of visible leads as JSON texts, and how many there are over all pages."""
+        where = "workflow_id = ?1 AND visible_at <= ?2 AND (?3 IS NULL OR status = ?3)"
+        key = (workflow_id, time.time(), status)
+        with self._lock:
+            total = self._database.execute(f"SELECT count(*) FROM leads WHERE {where}", key)
+            number: int = total.fetchone()[0]
+            rows = self._database.execute(
+                f"SELECT {_LEAD} FROM leads WHERE {where} ORDER BY number LIMIT ?4 OFFSET ?5",
+                (*key, limit, (page - 1) * limit),
+            ).fetchall()
+        return [_document(*row) for row in rows], number
+
+    def variable_keys(self, workflow_id: str) -> list[str]:
+        """Names of the dynamic variables over a workflow's visible leads."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT DISTINCT field.key FROM leads, json_each(leads.variables) AS field "
+                "WHERE workflow_id = ? AND visible_at <= ? ORDER BY field.key",
+                (workflow_id, time.time()),
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def lead(self, workflow_id: str, lead_id: str) -> SandboxLead | None:
         with self._lock:
             row = self._database.execute(
-                "SELECT id, workflow_id, phone_number, variables, status, created_at FROM leads "
-                "WHERE workflow_id = ? AND id = ?",
+                f"SELECT {_LEAD} FROM leads WHERE workflow_id = ? AND id = ?",
                 (workflow_id, lead_id),
             ).fetchone()
-        return SandboxLead(row[0], row[1], row[2], json.loads(row[3]), *row[4:]) if row else None
+        if row is None:
+            return None
+        found, phone, variables, status, created_at = row
+        return SandboxLead(found, workflow_id, phone, json.loads(variables), status, created_at)
 
     def delete_lead(self, workflow_id: str, lead_id: str) -> bool:
         with self._lock:
@@ -169,10 +240,20 @@ class State:
             ).fetchall()
         return dict(rows)
 
-    def forget_leads(self) -> None:
-        """Back to the beginning: no leads."""
+    def reset(self) -> None:
+        """Back to the beginning: the seeded workflows, active, and no leads."""
         with self._lock:
-            self._database.execute("DELETE FROM leads")
+            for table in ("leads", "workflows", "foreign_workflows"):
+                self._database.execute(f"DELETE FROM {table}")
+            self._seed()
+
+
+def _document(lead_id: str, phone_number: str, variables: str, status: str, created_at: str) -> str:
+    """A lead as JSON text; `variables` is JSON already and is put in as it is."""
+    return (
+        f'{{"id":"{lead_id}","phone_number":{json.dumps(phone_number)},"dynamic_variables":{variables},'
+        f'"status":"{status}","createdAt":"{created_at}"}}'
+    )
 
 
 def _now() -> str:

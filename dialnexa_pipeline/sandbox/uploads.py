@@ -3,16 +3,33 @@
 import csv
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
+from xml.etree.ElementTree import ParseError
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
-from dialnexa_pipeline.sandbox.destinations import refusal
+from dialnexa_pipeline.sandbox.destinations import Refusal, refusal
 
 NOT_A_FILE = "File must be a CSV or Excel file (.csv, .xlsx, .xls)"
 NO_PHONE_COLUMN = "File must include a phone_number column"
 EMPTY = "File is empty"
+
+# What openpyxl raises on damaged workbooks; the vendor's answer to any of them is a 400.
+_UNREADABLE = (
+    InvalidFileException,
+    zipfile.BadZipFile,
+    zlib.error,
+    ParseError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    EOFError,
+    NotImplementedError,
+)
 
 
 class BadFile(Exception):
@@ -21,9 +38,9 @@ class BadFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UploadedRow:
-    """One row; `position` counts the rows from 1, without the header."""
+    """One row; `index` counts the rows from 0, without the header."""
 
-    position: int
+    index: int
     phone: str
     variables: dict[str, str]
 
@@ -48,23 +65,27 @@ def read_upload(filename: str, content: bytes) -> list[UploadedRow]:
         raise BadFile(NO_PHONE_COLUMN)
     place = header.index("phone_number")
     found: list[UploadedRow] = []
-    for position, row in enumerate(rows, start=1):
+    for index, row in enumerate(rows):
         cells = [*row, *[""] * (len(header) - len(row))]
         variables = {
-            name: cells[index] for index, name in enumerate(header) if index != place and name
+            name: cells[column] for column, name in enumerate(header) if column != place and name
         }
-        found.append(UploadedRow(position, cells[place], variables))
+        found.append(UploadedRow(index, cells[place], variables))
     return found
 
 
-def refused_rows(rows: list[UploadedRow]) -> dict[str, list[UploadedRow]]:
-    """Reason → rows; empty when every row may be enrolled."""
-    groups: dict[str, list[UploadedRow]] = {}
-    for row in rows:
-        reason = refusal(row.phone)
-        if reason is not None:
-            groups.setdefault(reason, []).append(row)
-    return groups
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that no call may go to, and why."""
+
+    row: UploadedRow
+    refusal: Refusal
+
+
+def refused_rows(rows: list[UploadedRow]) -> list[RefusedRow]:
+    """The rows that may not be enrolled, in the file's order; empty when all may."""
+    checked = ((row, refusal(row.phone)) for row in rows)
+    return [RefusedRow(row, why) for row, why in checked if why is not None]
 
 
 def _csv(content: bytes) -> list[list[str]]:
@@ -81,9 +102,13 @@ def _csv(content: bytes) -> list[list[str]]:
 def _xlsx(content: bytes) -> list[list[str]]:
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True)
-        return [
-            ["" if cell is None else str(cell) for cell in row]
-            for row in book.worksheets[0].iter_rows(values_only=True)
-        ]
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        try:
+            rows = [
+                ["" if cell is None else str(cell) for cell in row]
+                for row in book.worksheets[0].iter_rows(values_only=True)
+            ]
+        finally:
+            book.close()
+    except _UNREADABLE as error:
         raise BadFile(NOT_A_FILE) from error
+    return [row for row in rows if any(row)]

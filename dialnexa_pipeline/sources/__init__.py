@@ -5,6 +5,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import SourceConfig, Window
 from dialnexa_pipeline.sources.keys import check_keys
 from dialnexa_pipeline.sources.relation import RelationSource
@@ -33,12 +34,23 @@ def open_source(
     Args:
         columns: source columns to read, each once.
         window: only rows whose `updated_at` lies in it; files have no windows.
+
+    Raises:
+        ConfigError: the warehouse's URL is none.
+        SourceError: the query writes, or a window is asked of a source that has none.
     """
+    if window is not None and config.file is not None:
+        raise SourceError(
+            "source.file cannot be cut into partitions; remove partitions from the sync, or load "
+            "the file into the warehouse."
+        )
+    if window is not None and config.updated_at is None:
+        raise SourceError("source.updated_at is missing; a window needs the column it cuts by.")
     if config.file is not None:
         return FileSource(config, columns=columns, batch_rows=batch_rows)
     return RelationSource(
         config,
-        warehouse_url=warehouse_url,
+        url=warehouse_url,
         columns=columns,
         window=window,
         batch_rows=batch_rows,

@@ -1,6 +1,7 @@
 """Rows of a database driver to Arrow batches whose schema does not change underway."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,11 +21,32 @@ def batch_of(
 
 
 def _array(values: list[Any], wanted: pa.DataType | None) -> pa.Array:
-    if any(isinstance(value, Decimal) for value in values):
-        # Decimals of one column may differ in scale; text keeps every digit.
-        values = [format(value, "f") if isinstance(value, Decimal) else value for value in values]
-    try:
-        array = pa.array(values, wanted)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        array = pa.array([None if v is None else str(v) for v in values], pa.string())
-    return array.cast(pa.string()) if pa.types.is_null(array.type) else array
+    # Decimals of one column may differ in scale; text keeps every digit.
+    if not any(isinstance(value, Decimal) for value in values):
+        try:
+            array = pa.array(values, wanted)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            pass
+        else:
+            return array.cast(pa.string()) if pa.types.is_null(array.type) else array
+    return pa.array([_text(value) for value in values], pa.string())
+
+
+def _text(value: Any) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
+        case float() | Decimal():
+            return format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
+        case bytes():
+            return value.hex()
+        case datetime() if value.tzinfo is not None:
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case datetime():
+            return value.isoformat()
+        case _:
+            return str(value)

@@ -28,6 +28,8 @@ class SourceConfig(BaseModel):
             raise ValueError(
                 f"give exactly one of table, query and file; given: {', '.join(given) or 'none'}"
             )
+        if self.sheet is not None and not (self.file or "").lower().endswith(".xlsx"):
+            raise ValueError("sheet belongs to an .xlsx file; leave it out, or name such a file")
         return self
 
 
@@ -37,3 +39,7 @@ class Window:
 
     start: datetime
     end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("the bounds of a window need a timezone")

@@ -6,19 +6,23 @@ from pathlib import Path
 import duckdb
 
 from dialnexa_pipeline.errors import SourceError
+from dialnexa_pipeline.phones import mask_phones_in
 
 _NAMED = 5
 
 
 def check_keys(parquet_paths: Sequence[Path], column: str) -> None:
-    """Refuse null, blank or repeated keys in Parquet files.
+    """Refuse null, blank or repeated keys in Parquet files; no file has no key.
 
     Raises:
         SourceError: names the first five bad keys, or the rows whose key is null.
     """
+    if not parquet_paths:
+        return
     files = [str(path) for path in parquet_paths]
     quoted = '"' + column.replace('"', '""') + '"'
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         nulls = connection.execute(
             f"SELECT row FROM (SELECT row_number() OVER () AS row, {quoted} AS key "
             "FROM read_parquet($files)) WHERE key IS NULL OR trim(key) = '' ORDER BY row "
@@ -37,7 +41,7 @@ def check_keys(parquet_paths: Sequence[Path], column: str) -> None:
             {"files": files},
         ).fetchall()
     if doubles:
-        named = ", ".join(f"{key!r} ({count} times)" for key, count in doubles)
+        named = ", ".join(f"{mask_phones_in(repr(key))} ({count} times)" for key, count in doubles)
         raise SourceError(
             f"source.key must be unique, but these keys repeat: {named}. Nothing was planned or "
             "sent; choose the column that identifies a row, or mend the source."

@@ -3,7 +3,7 @@
 import socket
 import struct
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,9 +13,13 @@ from dialnexa_pipeline.api import DialNexaClient
 
 @dataclass
 class ScriptedServer:
-    """Answers each request with the next item: bytes to send, or the word `reset`."""
+    """Answers each request with the next item.
 
-    answers: list[bytes | str] = field(default_factory=list)
+    An item is bytes to send, the word `reset`, `reset early` (before the body is read), or a
+    function that is given the connection.
+    """
+
+    answers: list[bytes | str | Callable[[socket.socket], None]] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
     port: int = 0
 
@@ -26,13 +30,16 @@ class ScriptedServer:
             except OSError:
                 return
             with connection:
-                self.requests.append(_read_request(connection))
                 answer = self.answers.pop(0) if self.answers else b""
-                if answer == "reset":
+                early = answer == "reset early"
+                self.requests.append(connection.recv(64) if early else _read_request(connection))
+                if answer == "reset" or early:
                     linger = struct.pack("ii", 1, 0)
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 elif isinstance(answer, bytes):
                     connection.sendall(answer)
+                elif callable(answer):
+                    answer(connection)
 
     def client(self, **options: float) -> DialNexaClient:
         return DialNexaClient(f"http://127.0.0.1:{self.port}/v1", "id:secret", **options)

@@ -1,6 +1,10 @@
 """Reads are retried; the list of leads is a stream in either documented form."""
 
+import contextlib
 import json
+import socket
+import threading
+import traceback
 
 import pytest
 
@@ -38,7 +42,19 @@ def test_a_list_in_pages_is_followed_to_its_end(server: ScriptedServer) -> None:
         assert [found.id for found in client.list_leads("w")] == ["l0", "l1", "l2"]
 
 
-@pytest.mark.parametrize("body", ['{"data":[{"id":"l0"}', '{"data":[{"id":', "{}", "oops"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"data":[{"id":"l0"}',
+        '{"data":[{"id":',
+        '{"data":["l0"]}',
+        '{"data":[{"phone_number":"+919876543210"}]}',
+        '{"data":[{"id":"l0"}],"count":2}',
+        '{"data":[{"id":"l0"}],"meta":{"page":1,"totalPages":1,"total":21}}',
+        "{}",
+        "oops",
+    ],
+)
 def test_a_list_that_breaks_off_proves_nothing(server: ScriptedServer, body: str) -> None:
     server.answers = [answer(200, body)]
     with server.client() as client, pytest.raises(ApiError, match="nothing is concluded"):
@@ -54,6 +70,73 @@ def test_a_get_is_asked_again_after_429_and_5xx_and_resets(server: ScriptedServe
     ]
     with server.client() as client:
         assert client.get_workflow("w").status == "active"
+
+
+def test_a_list_in_pages_that_only_counts_leads_is_followed_too(server: ScriptedServer) -> None:
+    server.answers = [
+        answer(200, json.dumps({"data": [lead(n)], "meta": {"limit": 1, "total": 2}}))
+        for n in range(2)
+    ]
+    with server.client() as client:
+        assert [found.id for found in client.list_leads("w")] == ["l0", "l1"]
+
+
+def test_leads_are_handed_out_before_the_list_has_ended(server: ScriptedServer) -> None:
+    rest = threading.Event()
+
+    def slow(connection: socket.socket) -> None:
+        connection.sendall(
+            b"HTTP/1.1 200 X\r\nconnection: close\r\n\r\n"
+            + f'{{"data":[{json.dumps(lead(0))},'.encode()
+        )
+        if rest.wait(5):
+            connection.sendall(f"{json.dumps(lead(1))}]}}".encode())
+
+    server.answers = [slow]
+    with server.client() as client:
+        leads = client.list_leads("w")
+        assert next(leads).id == "l0"
+        rest.set()
+        assert [found.id for found in leads] == ["l1"]
+
+
+def test_a_broken_list_is_told_without_quoting_it(server: ScriptedServer) -> None:
+    body = '{"data":[{"id":"l0","phone_number":"+919876543210" oops}]}'
+    server.answers = [answer(200, body)]
+    with server.client() as client, pytest.raises(ApiError) as caught:
+        list(client.list_leads("w"))
+    assert "987654" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_body_that_breaks_off_is_asked_for_again(server: ScriptedServer) -> None:
+    server.answers = [
+        b"HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{",
+        answer(200, '{"data":{"id":"w"}}'),
+    ]
+    with server.client() as client:
+        assert client.get_workflow("w").id == "w"
+
+
+def test_a_get_does_not_wait_longer_than_it_may(server: ScriptedServer) -> None:
+    server.answers = [answer(429, "{}", ["retry-after: 60"])]
+    with server.client(max_wait=1) as client, pytest.raises(ApiError, match="slow down"):
+        client.get_workflow("w")
+
+
+@pytest.mark.parametrize("body", ["[]", "3", "null", '{"data":3}', '{"data":[3]}'])
+def test_an_odd_body_is_a_clear_error_or_nothing(server: ScriptedServer, body: str) -> None:
+    server.answers = [answer(200, body)] * 6
+    with server.client() as client:
+        for call in (
+            lambda: client.get_workflow("w"),
+            lambda: client.lead_history("w", "l"),
+            lambda: client.variable_keys("w"),
+            client.list_workflows,
+            client.country_rules,
+            client.enabled_network_groups,
+        ):
+            with contextlib.suppress(ApiError):
+                call()
 
 
 def test_a_missing_workflow_is_refused_at_once(server: ScriptedServer) -> None:

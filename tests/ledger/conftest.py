@@ -16,6 +16,12 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def unmigrated_url(ledger_url: str) -> str:
+    """The URL of a database that no ledger has opened yet."""
+    return ledger_url
+
+
+@pytest.fixture
 def ledger(ledger_url: str) -> Generator[Ledger]:
     with Ledger(ledger_url) as opened:
         yield opened
