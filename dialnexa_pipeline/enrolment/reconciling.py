@@ -41,9 +41,9 @@ def reconcile(
     Raises:
         ApiError: a workflow cannot be listed; batches of workflows listed before are settled.
     """
-    ledger.batches.put_dead_senders_in_doubt()
+    ledger.doubts.put_dead_senders_in_doubt()
     by_workflow: dict[str, list[Batch]] = {}
-    for batch in ledger.batches.in_doubt(sync=sync):
+    for batch in ledger.doubts.batches(sync=sync):
         by_workflow.setdefault(batch.workflow_id, []).append(batch)
     settled: list[SettledBatch] = []
     for workflow_id, batches in by_workflow.items():
@@ -52,12 +52,12 @@ def reconcile(
             wanted.meet(lead)
         for batch in batches:
             found = wanted.found[batch.batch_id]
-            missing = ledger.batches.settle_found(batch.batch_id, found)
+            missing = ledger.doubts.settle_found(batch.batch_id, found)
             absent = 0
-            if missing and ledger.batches.note_absence(
+            if missing and ledger.doubts.note_absence(
                 batch.batch_id, settle=settle, confirm=confirm
             ):
-                absent = ledger.batches.settle_absent(batch.batch_id)
+                absent = ledger.doubts.settle_absent(batch.batch_id)
             settled.append(
                 SettledBatch(
                     batch.batch_id,

@@ -4,16 +4,18 @@
 # pyright: reportAttributeAccessIssue=false
 
 import io
+import re
 from collections.abc import Sequence
 
 import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
 from openpyxl.cell import Cell, WriteOnlyCell
-from openpyxl.utils.exceptions import IllegalCharacterError
 
 _MUST_QUOTE = '[",\r\n]'
 _CRLF = "\r\n"
+# XML has no such characters, escaped or not.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def render_csv(table: pa.Table) -> bytes:
@@ -41,19 +43,15 @@ def csv_header_bytes(names: Sequence[str]) -> int:
 def render_xlsx(table: pa.Table) -> bytes:
     """One sheet, every cell text, so that `+` and leading zeros survive.
 
-    Control characters, which XLSX cannot hold, become blanks.
+    Characters that XLSX cannot hold become blanks.
     """
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("leads")
-    sheet.append(table.column_names)
-    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+    columns = [column.to_pylist() for column in table.columns]
+    for row in (table.column_names, *zip(*columns, strict=True)):
         cells: list[Cell] = []
         for value in row:
-            try:
-                cell = WriteOnlyCell(sheet, value=value or "")
-            except IllegalCharacterError:
-                clean = "".join(c if c.isprintable() or c in "\n\t" else " " for c in value)
-                cell = WriteOnlyCell(sheet, value=clean)
+            cell = WriteOnlyCell(sheet, value=_UNFIT.sub(" ", value or ""))
             cell.data_type = "s"
             cell.number_format = "@"
             cells.append(cell)
@@ -65,7 +63,10 @@ def render_xlsx(table: pa.Table) -> bytes:
 
 def _lines(table: pa.Table) -> pa.Array:
     fields = [_quoted(column.combine_chunks()) for column in table.columns]
-    return pc.binary_join_element_wise(*fields, ",") if len(fields) > 1 else fields[0]
+    if len(fields) > 1:
+        return pc.binary_join_element_wise(*fields, ",")
+    # A line of nothing would be no row at all.
+    return pc.if_else(pc.equal(fields[0], ""), '""', fields[0])
 
 
 def _quoted(column: pa.Array) -> pa.Array:

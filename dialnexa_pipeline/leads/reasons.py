@@ -1,6 +1,7 @@
 """Outcomes and reason codes, each with a sentence that says how to mend the row."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 OUTCOMES = (
     "enrolled",
@@ -13,7 +14,7 @@ OUTCOMES = (
     "planned",
 )
 
-REASONS: Mapping[str, str] = {
+_SENTENCES = {
     "invalid/blank": "The phone is blank; fill it in at the source.",
     "invalid/no_country": (
         "A national number without a country; add a country column, default_country or a + prefix."
@@ -57,3 +58,5 @@ REASONS: Mapping[str, str] = {
     "enrolled": "Enrolled in the workflow.",
     "eligible": "May be planned.",
 }
+
+REASONS: Mapping[str, str] = MappingProxyType(_SENTENCES)

@@ -24,9 +24,7 @@ def text_of(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return pa.array([_plain(value) for value in array.to_pylist()], pa.string())
     if pa.types.is_timestamp(kind):
-        moments = array if kind.tz is None else array.cast(pa.timestamp(kind.unit, tz="UTC"))
-        pattern = "%Y-%m-%dT%H:%M:%S" + ("Z" if kind.tz is not None else "")
-        return pc.strftime(moments.cast(pa.timestamp("s", kind.tz and "UTC"), safe=False), pattern)
+        return _moments(array)
     if pa.types.is_null(kind):
         return pa.nulls(len(array), pa.string())
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date(kind):
@@ -36,6 +34,16 @@ def text_of(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.array(
         [None if value is None else str(value) for value in array.to_pylist()], pa.string()
     )
+
+
+def _moments(array: pa.Array) -> pa.Array:
+    """ISO texts: a fraction of a second only where there is one, `Z` where there is a zone."""
+    zone = array.type.tz and "UTC"
+    pattern = "%Y-%m-%dT%H:%M:%S" + ("Z" if zone else "")
+    moments = array.cast(pa.timestamp(array.type.unit, zone))
+    floored = pc.floor_temporal(moments, unit="second")
+    whole = pc.strftime(floored.cast(pa.timestamp("s", zone)), pattern)
+    return pc.if_else(pc.equal(floored, moments), whole, pc.strftime(moments, pattern))
 
 
 def _plain(value: float | decimal.Decimal | None) -> str | None:

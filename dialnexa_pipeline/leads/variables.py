@@ -28,14 +28,14 @@ def validate_variables(variables: Mapping[str, str], ref_column: str | None) -> 
                 f"variables: the header {header!r} is blank or has blanks around it; name it "
                 "plainly."
             )
-        if header.lower() in RESERVED:
+        if header.casefold() in RESERVED:
             raise ConfigError(
                 f"variables: {header!r} is reserved by DialNexa ({', '.join(RESERVED)}); choose "
                 "another header."
             )
-        earlier = seen.get(header.lower())
+        earlier = seen.get(header.casefold())
         if earlier is not None:
             raise ConfigError(
                 f"variables: the header {header!r} would collide with {earlier!r}; choose another."
             )
-        seen[header.lower()] = header
+        seen[header.casefold()] = header

@@ -7,6 +7,7 @@ from dialnexa_pipeline.ledger.accounts import (
     RecordedRejection,
 )
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable
+from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
@@ -22,7 +23,7 @@ from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
 
 
 class Ledger:
-    """The three faces of one ledger database: plans, batches and accounts.
+    """The four faces of one ledger database: plans, batches, doubts and accounts.
 
     Raises:
         ConfigError: the URL is not a SQLite file or a PostgreSQL database.
@@ -33,6 +34,7 @@ class Ledger:
         self._database = LedgerDatabase(url)
         self.plans = Plans(self._database)
         self.batches = Batches(self._database)
+        self.doubts = Doubts(self._database)
         self.accounts = Accounts(self._database)
 
     def close(self) -> None:
@@ -54,6 +56,7 @@ __all__ = [
     "Candidate",
     "Claim",
     "Count",
+    "Doubts",
     "Holder",
     "LeaseLost",
     "Ledger",

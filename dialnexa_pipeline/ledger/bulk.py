@@ -28,5 +28,15 @@ def rows_relation(dialect: str, columns: Mapping[str, str]) -> str:
 
 
 def rows_parameter(rows: Sequence[Sequence[object]]) -> str:
-    """The value for `:rows`: one JSON array per row, values in the relation's order."""
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    """The value for `:rows`: one JSON array per row, values in the relation's order.
+
+    PostgreSQL's text holds no NUL, so one in a source value is shown as U+FFFD.
+    """
+    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    if "\\u0000" not in text:
+        return text
+    return json.dumps(
+        [[v.replace("\0", "\ufffd") if isinstance(v, str) else v for v in row] for row in rows],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 
@@ -41,9 +41,27 @@ class LedgerDatabase:
 
     @contextmanager
     def transaction(self) -> Generator[sa.Connection]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        with self.engine.begin() as connection:
-            yield connection
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            LedgerUnavailable: the database refused or went away; no value of a row is repeated.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise LedgerUnavailable(
+                f"The ledger at {_shown(self.engine.url)} did not take a change: "
+                f"{_first_line(error)}. Nothing of it is written; mend the database and run again."
+            ) from None
+
+    def lock(self, connection: sa.Connection, name: str) -> None:
+        """Let one transaction at a time through for a name; SQLite's are alone anyway."""
+        if self.dialect == "postgresql":
+            connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+                {"name": name},
+            )
 
     def now(self, connection: sa.Connection) -> datetime:
         """The database's clock, in UTC: hosts whose clocks differ agree on leases."""
@@ -74,45 +92,66 @@ class LedgerDatabase:
                 command.upgrade(config, "head")
         except DBAPIError as error:
             raise LedgerUnavailable(
-                f"The ledger at {self.engine.url.render_as_string(hide_password=True)} cannot be "
-                f"opened: {_first_line(error)}. Check DIALNEXA_LEDGER_URL, and that the folder or "
-                "server exists and may be written."
-            ) from error
+                f"The ledger at {_shown(self.engine.url)} cannot be opened: {_first_line(error)}. "
+                "Check DIALNEXA_LEDGER_URL, and that the folder or server exists and may be "
+                "written."
+            ) from None
 
 
 def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):
+        # The text may hold a password, so neither it nor its error is repeated.
         raise ConfigError(
             "DIALNEXA_LEDGER_URL is not a database URL; give sqlite:///path/to/ledger.db or "
             "postgresql+psycopg://user:password@host/database."
-        ) from error
+        ) from None
     backend = parsed.get_backend_name()
-    if backend == "postgresql":
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        return sa.create_engine(parsed, pool_pre_ping=True)
-    if backend != "sqlite":
+    if backend not in {"postgresql", "sqlite"}:
         raise ConfigError(
             f"DIALNEXA_LEDGER_URL names {backend!r}; the ledger lives in SQLite or PostgreSQL, "
             "because one of them must enforce one live claim per workflow and phone."
         )
-    if not parsed.database or parsed.database == ":memory:":
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    try:
+        return _postgresql(parsed) if backend == "postgresql" else _sqlite(parsed)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise ConfigError(
+            f"DIALNEXA_LEDGER_URL begins with {parsed.drivername}://, and no driver for that is "
+            'installed. For PostgreSQL: pip install "dialnexa-pipeline[postgres]".'
+        ) from None
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    database = url.database or ""
+    if database in {"", ":memory:"} or ":memory:" in database or url.query.get("mode") == "memory":
         raise ConfigError(
             "DIALNEXA_LEDGER_URL names a SQLite database in memory; the ledger must survive the "
             "process, so name a file."
         )
+    folder = Path(database.removeprefix("file:")).parent
     try:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LedgerUnavailable(
-            f"The ledger's folder {Path(parsed.database).parent} cannot be made: {error.strerror}."
+            f"The ledger's folder {folder} cannot be made: {error.strerror}. Check "
+            "DIALNEXA_LEDGER_URL and the folder's rights."
         ) from error
-    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _shown(url: sa.URL) -> str:
+    """The URL without password and without parameters, which may hold one too."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -42,6 +42,7 @@ class Plans:
         """
         plan = Plan(secrets.token_hex(8), sync, partition_key, run_id)
         with self._database.transaction() as connection:
+            self._database.lock(connection, f"{sync}\x1f{partition_key}")
             now = self._database.now(connection)
             earlier = sa.select(plans.c.plan_id).where(
                 plans.c.sync == sync, plans.c.partition_key == partition_key
@@ -145,7 +146,8 @@ class Plans:
         insert = sa.text(
             f"INSERT INTO claims ({names}, plan_id, sync, state, live, claimed_at) "
             f"SELECT {picked}, :plan_id, :sync, 'planned', :live, :now "
-            f"FROM {relation} AS asked WHERE true "
+            # One order for everybody: two planners that meet must not wait for each other.
+            f"FROM {relation} AS asked WHERE true ORDER BY asked.workflow_id, asked.phone "
             "ON CONFLICT (workflow_id, phone) WHERE live DO NOTHING RETURNING enrolment_ref"
         ).bindparams(
             sa.bindparam("live", type_=sa.Boolean),
@@ -235,6 +237,12 @@ class Plans:
                     rejected_rows.c.plan_id != plan.plan_id,
                     rejected_rows.c.outcome != "in_doubt",
                     rejected_rows.c.resolved_at.is_(None),
+                    # A lead that is only planned again is resolved once it is enrolled.
+                    sa.tuple_(rejected_rows.c.workflow_id, rejected_rows.c.lead_key).not_in(
+                        sa.select(claims.c.workflow_id, claims.c.lead_key).where(
+                            claims.c.plan_id == plan.plan_id, claims.c.state == "planned"
+                        )
+                    ),
                 )
                 .values(resolved_at=now, change_id=change_id)
             )

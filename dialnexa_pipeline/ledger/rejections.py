@@ -45,7 +45,8 @@ def upsert_rejected_rows(
             f"INSERT INTO rejected_rows ({names}, sync, plan_id, partition_key, batch_id, "
             f"first_seen_at, last_seen_at, change_id) SELECT {picked}, :sync, :plan_id, "
             f":partition_key, NULL, :now, :now, :change_id "
-            f"FROM {rows_relation(dialect, _COLUMNS)} AS asked WHERE true {_ON_CONFLICT}"
+            f"FROM {rows_relation(dialect, _COLUMNS)} AS asked "
+            f"WHERE true ORDER BY asked.workflow_id, asked.lead_key {_ON_CONFLICT}"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
         {
             "sync": plan.sync,
@@ -87,6 +88,12 @@ def list_unenrolled_claims(
             "batches.partition_key, claims.batch_id, :now, :now, :change_id "
             "FROM claims JOIN batches ON batches.batch_id = claims.batch_id "
             "WHERE claims.batch_id = :batch_id AND claims.state NOT IN ('enrolled', 'withdrawn') "
+            # A lead that was enrolled meanwhile, through another batch, stands in nobody's way.
+            "AND NOT EXISTS (SELECT 1 FROM claims AS other WHERE other.live "
+            "AND other.workflow_id = claims.workflow_id AND other.phone = claims.phone "
+            "AND other.state = 'enrolled' AND other.sync = claims.sync "
+            "AND other.lead_key = claims.lead_key) "
+            "ORDER BY claims.workflow_id, claims.lead_key "
             f"{_ON_CONFLICT}"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
         {"now": now, "change_id": change_id, "batch_id": batch_id},

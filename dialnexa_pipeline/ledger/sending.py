@@ -11,10 +11,16 @@ from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Batch, Claim
-from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
-from dialnexa_pipeline.ledger.tables import batches, claims
-
-_BATCH_COLUMNS = [batches.c[name] for name in Batch.__dataclass_fields__]
+from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
+from dialnexa_pipeline.ledger.tables import batches, claims, plans
+from dialnexa_pipeline.ledger.transitions import (
+    batch_guard,
+    enrol_claims,
+    finish_batch,
+    lock_batch,
+    put_batch_in_doubt,
+    select_batches,
+)
 
 
 class LeaseLost(DialNexaError):
@@ -29,11 +35,12 @@ class Batches:
 
     def get(self, batch_id: str) -> Batch:
         with self._database.transaction() as connection:
-            return self._one(connection, batch_id)
+            return lock_batch(connection, batch_id)
 
     def sendable(self, plan_id: str) -> list[Batch]:
         """Planned batches of a plan whose files are on disk, in the order they were made."""
-        return self._where(
+        return select_batches(
+            self._database,
             batches.c.plan_id == plan_id,
             batches.c.state == "planned",
             batches.c.sha256.is_not(None),
@@ -41,14 +48,7 @@ class Batches:
         )
 
     def of_plan(self, plan_id: str) -> list[Batch]:
-        return self._where(batches.c.plan_id == plan_id)
-
-    def in_doubt(self, *, sync: str | None = None) -> list[Batch]:
-        """Batches whose answer is unknown, of one sync or of all."""
-        conditions = [batches.c.state == "in_doubt"]
-        if sync is not None:
-            conditions.append(batches.c.sync == sync)
-        return self._where(*conditions)
+        return select_batches(self._database, batches.c.plan_id == plan_id)
 
     def claims_of(self, batch_id: str) -> list[Claim]:
         """The claims of a batch, in file order."""
@@ -72,7 +72,11 @@ class Batches:
             now = self._database.now(connection)
             taken = connection.execute(
                 sa.update(batches)
-                .where(batches.c.batch_id == batch_id, batches.c.state == "planned")
+                .where(
+                    batches.c.batch_id == batch_id,
+                    batches.c.state == "planned",
+                    batches.c.sha256.is_not(None),
+                )
                 .values(
                     state="sending",
                     lease_owner=owner,
@@ -105,8 +109,14 @@ class Batches:
         """sending → enrolled: every claim is enrolled; `lead_ids` is ref → DialNexa's lead id."""
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
-            self._enrol(connection, batch_id, lead_ids, now)
-            self._finish(connection, batch, now, state="enrolled", settled_at=now)
+            enrol_claims(connection, batch_id, lead_ids, now)
+            # The answer accounts for every row, also for those whose id it does not tell.
+            connection.execute(
+                sa.update(claims)
+                .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
+                .values(state="enrolled", settled_at=now, reason=None, detail=None)
+            )
+            finish_batch(connection, batch, now, state="enrolled", settled_at=now)
 
     def settle_rejected(
         self,
@@ -136,14 +146,15 @@ class Batches:
                     "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
                     "reason = asked.reason, detail = asked.detail "
                     f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
+                    f"AND {batch_guard(self._database.dialect)} AND claims.state = 'planned'"
                 ).bindparams(
                     sa.bindparam("dead", type_=sa.Boolean),
                     sa.bindparam("now", type_=claims.c.settled_at.type),
                 ),
-                {"dead": False, "now": now, "rows": parameter},
+                {"dead": False, "now": now, "batch_id": batch_id, "rows": parameter},
             )
             child = self._move_planned_claims(connection, batch, now)
-            self._finish(connection, batch, now, state="rejected", settled_at=now, detail=detail)
+            finish_batch(connection, batch, now, state="rejected", settled_at=now, detail=detail)
             return child
 
     def split(self, batch_id: str, *, owner: str, detail: str) -> list[str]:
@@ -164,14 +175,14 @@ class Batches:
                 self._move_planned_claims(connection, batch, now, claims.c.seq < middle),
                 self._move_planned_claims(connection, batch, now),
             ]
-            self._finish(connection, batch, now, state="rejected", settled_at=now, detail=detail)
+            finish_batch(connection, batch, now, state="rejected", settled_at=now, detail=detail)
             return [half for half in halves if half is not None]
 
     def return_to_planned(self, batch_id: str, *, owner: str, detail: str) -> None:
         """sending → planned: the request provably did nothing."""
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
-            self._finish(connection, batch, now, state="planned", detail=detail)
+            finish_batch(connection, batch, now, state="planned", sent_at=None, detail=detail)
 
     def fail(self, batch_id: str, *, owner: str, reason: str, detail: str) -> None:
         """sending → failed: DialNexa refused the call itself; rows are kept as planned."""
@@ -182,7 +193,7 @@ class Batches:
                 .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
                 .values(reason=reason, detail=detail)
             )
-            self._finish(
+            finish_batch(
                 connection, batch, now, state="failed", settled_at=now, reason=reason, detail=detail
             )
 
@@ -199,104 +210,19 @@ class Batches:
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
             if enrolled:
-                self._enrol(connection, batch_id, enrolled, now)
-            self._doubt(connection, batch, now, reason=reason, detail=detail)
-
-    def put_dead_senders_in_doubt(self) -> list[str]:
-        """sending → in_doubt for batches whose lease ran out: their sender is dead."""
-        with self._database.transaction() as connection:
-            now = self._database.now(connection)
-            dead = connection.execute(
-                sa.select(batches.c.batch_id)
-                .where(batches.c.state == "sending", batches.c.lease_expires_at < now)
-                .with_for_update()
-            ).scalars()
-            found = list(dead)
-            for batch_id in found:
-                self._doubt(
-                    connection,
-                    self._one(connection, batch_id),
-                    now,
-                    reason="in_doubt/no_answer",
-                    detail="The run that was sending this batch ended before DialNexa's answer "
-                    "was written down.",
-                )
-            return found
-
-    def settle_found(self, batch_id: str, found: Mapping[str, str]) -> int:
-        """Enrol claims of a batch in doubt that a listing shows; return how many are missing."""
-        with self._database.transaction() as connection:
-            batch = self._one(connection, batch_id)
-            if batch.state != "in_doubt":
-                return 0
-            now = self._database.now(connection)
-            self._enrol(connection, batch_id, dict(found), now)
-            missing = self._count(connection, batch_id, "in_doubt")
-            if missing == 0:
-                self._finish(connection, batch, now, state="enrolled", settled_at=now)
-            elif found:
-                change_id = note_change(connection, now, batch.sync, batch.plan_id, batch_id)
-                resolve_enrolled(connection, batch_id, now=now, change_id=change_id)
-            return missing
-
-    def note_absence(self, batch_id: str, *, settle: timedelta, confirm: timedelta) -> bool:
-        """Write down that a listing lacks rows; True when they may be given up as absent.
-
-        Absence counts only after the settle time, in two listings that agree and lie `confirm`
-        apart (docs/design.md, "A batch's life").
-        """
-        with self._database.transaction() as connection:
-            batch = self._one(connection, batch_id)
-            now = self._database.now(connection)
-            if batch.state != "in_doubt" or batch.in_doubt_since is None:
-                return False
-            if now < batch.in_doubt_since + settle:
-                return False
-            missing = self._count(connection, batch_id, "in_doubt")
-            if batch.absent_seen_at is None or batch.absent_rows != missing:
-                connection.execute(
-                    sa.update(batches)
-                    .where(batches.c.batch_id == batch_id)
-                    .values(absent_seen_at=now, absent_rows=missing)
-                )
-                return False
-            return now >= batch.absent_seen_at + confirm
-
-    def settle_absent(self, batch_id: str) -> int:
-        """in_doubt → enrolled or released: rows proved absent are free to be planned again."""
-        with self._database.transaction() as connection:
-            batch = self._one(connection, batch_id)
-            if batch.state != "in_doubt":
-                return 0
-            now = self._database.now(connection)
-            released = connection.execute(
-                sa.update(claims)
-                .where(claims.c.batch_id == batch_id, claims.c.state == "in_doubt")
-                .values(
-                    state="released",
-                    live=False,
-                    settled_at=now,
-                    reason="planned/not_received",
-                    detail="DialNexa never received this row; the next run plans it again.",
-                )
-            ).rowcount
-            enrolled = self._count(connection, batch_id, "enrolled")
-            self._finish(
-                connection,
-                batch,
-                now,
-                state="enrolled" if enrolled else "released",
-                settled_at=now,
-            )
-            return released
+                enrol_claims(connection, batch_id, enrolled, now)
+            put_batch_in_doubt(connection, batch, now, reason=reason, detail=detail)
 
     def list_unsent(self, plan_id: str) -> int:
         """Show leads of a plan that are still planned among the rejected rows; how many."""
         with self._database.transaction() as connection:
             now = self._database.now(connection)
             unsent = connection.execute(
-                sa.select(batches.c.batch_id, batches.c.sync, batches.c.row_count).where(
+                sa.select(batches.c.batch_id, batches.c.sync, batches.c.row_count)
+                .join(plans, plans.c.plan_id == batches.c.plan_id)
+                .where(
                     batches.c.plan_id == plan_id,
+                    plans.c.state != "superseded",
                     batches.c.state.in_(("planned", "released")),
                     batches.c.row_count > 0,
                 )
@@ -305,67 +231,6 @@ class Batches:
                 change_id = note_change(connection, now, row.sync, plan_id, row.batch_id)
                 list_unenrolled_claims(connection, row.batch_id, now=now, change_id=change_id)
             return sum(row.row_count for row in unsent)
-
-    def _enrol(
-        self,
-        connection: sa.Connection,
-        batch_id: str,
-        lead_ids: Mapping[str, str | None],
-        now: datetime,
-    ) -> None:
-        if not lead_ids:
-            return
-        relation = rows_relation(self._database.dialect, {"ref": "text", "lead_id": "text"})
-        connection.execute(
-            sa.text(
-                "UPDATE claims SET state = 'enrolled', lead_id = asked.lead_id, "
-                "settled_at = :now, reason = NULL, detail = NULL "
-                f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
-                "AND claims.state IN ('planned', 'in_doubt')"
-            ).bindparams(sa.bindparam("now", type_=claims.c.settled_at.type)),
-            {
-                "now": now,
-                "rows": rows_parameter(list(lead_ids.items())),
-            },
-        )
-
-    def _doubt(
-        self,
-        connection: sa.Connection,
-        batch: Batch,
-        now: datetime,
-        *,
-        reason: str,
-        detail: str,
-    ) -> None:
-        connection.execute(
-            sa.update(claims)
-            .where(claims.c.batch_id == batch.batch_id, claims.c.state == "planned")
-            .values(state="in_doubt", reason=reason, detail=detail)
-        )
-        self._finish(
-            connection,
-            batch,
-            now,
-            state="in_doubt",
-            in_doubt_since=now,
-            reason=reason,
-            detail=detail,
-        )
-
-    def _finish(
-        self, connection: sa.Connection, batch: Batch, now: datetime, **values: object
-    ) -> None:
-        """End of a transition: new state, no lease, and the change for the record tables."""
-        connection.execute(
-            sa.update(batches)
-            .where(batches.c.batch_id == batch.batch_id)
-            .values(lease_owner=None, lease_expires_at=None, **values)
-        )
-        change_id = note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
-        if values["state"] != "planned":
-            list_unenrolled_claims(connection, batch.batch_id, now=now, change_id=change_id)
-        resolve_enrolled(connection, batch.batch_id, now=now, change_id=change_id)
 
     def _move_planned_claims(
         self,
@@ -407,29 +272,4 @@ class Batches:
                 f"Batch {batch_id} is no longer leased to this sender, so its answer is not "
                 "written down here; the batch is in doubt and `dialnexa reconcile` settles it."
             )
-        return self._one(connection, batch_id), self._database.now(connection)
-
-    def _one(self, connection: sa.Connection, batch_id: str) -> Batch:
-        row = connection.execute(
-            sa.select(*_BATCH_COLUMNS).where(batches.c.batch_id == batch_id).with_for_update()
-        ).one()
-        return Batch(*row)
-
-    def _where(self, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
-        statement = (
-            sa.select(*_BATCH_COLUMNS)
-            .where(*conditions)
-            .order_by(batches.c.created_at, batches.c.batch_id)
-        )
-        with self._database.transaction() as connection:
-            return [Batch(*row) for row in connection.execute(statement)]
-
-    def _count(self, connection: sa.Connection, batch_id: str, state: str) -> int:
-        return int(
-            connection.scalar(
-                sa.select(sa.func.count())
-                .select_from(claims)
-                .where(claims.c.batch_id == batch_id, claims.c.state == state)
-            )
-            or 0
-        )
+        return lock_batch(connection, batch_id), self._database.now(connection)

@@ -2,16 +2,17 @@
 
 import re
 
-_KEEP_FIRST, _KEEP_LAST = 3, 4
+_KEEP_FIRST, _KEEP_LAST, _HIDE_AT_LEAST = 3, 4, 4
 _LONG_NUMBER = re.compile(r"\+?\d(?:[\d\s().-]{5,}\d)")
 
 
 def mask_phone(text: str) -> str:
-    """`+919876543210` → `+91******3210`; short texts are hidden whole."""
-    if len(text) <= _KEEP_FIRST + _KEEP_LAST:
+    """`+919876543210` → `+91******3210`; at least four characters are hidden, or all."""
+    if len(text) < _KEEP_LAST + _HIDE_AT_LEAST:
         return "*" * len(text)
-    hidden = len(text) - _KEEP_FIRST - _KEEP_LAST
-    return f"{text[:_KEEP_FIRST]}{'*' * hidden}{text[-_KEEP_LAST:]}"
+    first = min(_KEEP_FIRST, len(text) - _KEEP_LAST - _HIDE_AT_LEAST)
+    hidden = len(text) - first - _KEEP_LAST
+    return f"{text[:first]}{'*' * hidden}{text[-_KEEP_LAST:]}"
 
 
 def mask_phones_in(text: str) -> str:

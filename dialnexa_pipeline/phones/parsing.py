@@ -17,6 +17,8 @@ _TYPE_NAMES: dict[int, str] = {
 PHONE_TYPES: frozenset[str] = frozenset(_TYPE_NAMES.values())
 REGIONS: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
+_NON_GEOGRAPHIC = "001"
+
 # Python's re keeps 512 compiled patterns and phonenumbers has more; older releases lack this.
 if hasattr(phonenumbers, "enable_pattern_cache"):
     phonenumbers.enable_pattern_cache()
@@ -56,13 +58,15 @@ def parse_phone(raw: str | None, country: str | None, allowed_types: frozenset[s
     if number.extension:
         return Verdict(reason="extension")
     possible = phonenumbers.is_possible_number_with_reason(number)
-    if possible == ValidationResult.TOO_SHORT:
+    if possible in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
         return Verdict(reason="too_short")
     if possible == ValidationResult.TOO_LONG:
         return Verdict(reason="too_long")
     if not phonenumbers.is_valid_number(number):
         return Verdict(reason="invalid_number")
     found = phonenumbers.region_code_for_number(number)
+    if found == _NON_GEOGRAPHIC:
+        found = None
     phone_type = _TYPE_NAMES.get(phonenumbers.number_type(number), "unknown")
     if phone_type not in allowed_types:
         return Verdict(country=found, phone_type=phone_type, reason="unwanted_type")
@@ -79,5 +83,5 @@ def _parse_failure(error: NumberParseException) -> str:
     ):
         return "too_short"
     if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
-        return "unknown_country"
+        return "invalid_number"
     return "not_a_number"

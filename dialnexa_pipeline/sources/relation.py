@@ -63,14 +63,15 @@ class RelationSource:
     def _read(
         self, connection: sa.Connection, statement: sa.Select[Any]
     ) -> Iterator[pa.RecordBatch]:
-        streamed = connection.execution_options(
+        streaming = connection.execution_options(
             stream_results=True, max_row_buffer=self._batch_rows
-        ).execute(statement)
+        )
         schema: pa.Schema | None = None
-        for rows in streamed.partitions(self._batch_rows):
-            batch = batch_of(self._columns, rows, schema)
-            schema = batch.schema
-            yield batch
+        with streaming.execute(statement) as result:
+            for rows in result.partitions(self._batch_rows):
+                batch = batch_of(self._columns, rows, schema)
+                schema = batch.schema
+                yield batch
 
     def _read_duckdb(
         self, connection: sa.Connection, statement: sa.Select[Any]

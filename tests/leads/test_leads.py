@@ -71,6 +71,8 @@ def test_values_become_plain_text() -> None:
     assert texts([date(2026, 1, 2)]) == ["2026-01-02"]
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert texts([moment], pa.timestamp("us", "UTC")) == ["2026-01-02T03:04:05Z"]
+    early = datetime(1969, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC)
+    assert texts([early, None], pa.timestamp("us", "UTC")) == ["1969-12-31T23:59:59.500000Z", None]
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8))
@@ -90,6 +92,11 @@ def test_a_csv_file_reads_back_as_written_and_its_size_is_known(
     assert len(content) == csv_header_bytes(table.column_names) + sum(sizes)
 
 
+def test_an_empty_value_alone_in_its_row_is_still_a_row() -> None:
+    content = render_csv(pa.table({"phone_number": ["", "+1"]}))
+    assert list(csv.reader(io.StringIO(content.decode()))) == [["phone_number"], [""], ["+1"]]
+
+
 def test_a_csv_file_has_no_byte_order_mark() -> None:
     assert not render_csv(pa.table({"phone_number": ["+1"]})).startswith(b"\xef\xbb\xbf")
 
@@ -97,8 +104,16 @@ def test_a_csv_file_has_no_byte_order_mark() -> None:
 def test_xlsx_cells_are_text_so_plus_and_zeros_survive() -> None:
     table = pa.table({"phone_number": ["+919876543210"], "code": ["007"], "formula": ["=1+1"]})
     sheet = openpyxl.load_workbook(io.BytesIO(render_xlsx(table))).worksheets[0]
+    assert [cell.value for cell in sheet[1]] == table.column_names
     values = [(cell.value, cell.data_type) for cell in sheet[2]]
     assert values == [("+919876543210", "s"), ("007", "s"), ("=1+1", "s")]
+
+
+def test_characters_that_xlsx_cannot_hold_become_blanks() -> None:
+    table = pa.table({"=name": ["a\ufffeb\x00c"]})
+    sheet = openpyxl.load_workbook(io.BytesIO(render_xlsx(table))).worksheets[0]
+    assert [[cell.value for cell in row] for row in sheet] == [["=name"], ["a b c"]]
+    assert sheet["A1"].data_type == "s"
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,14 @@ def planned(ledger: Ledger, rows: int = 10, *, run_id: str = "r1", batch_id: str
     """A ready plan of sync `a` with one batch on disk."""
     plan = ledger.plans.begin(sync="a", partition_key="", run_id=run_id)
     won = ledger.plans.claim(plan, candidates(plan, range(rows), batch_id), ref_column="ref")
-    ledger.plans.batch_is_on_disk(
-        batch_id, file_path="f", sha256="s", file_bytes=1, row_count=len(won)
-    )
+    on_disk(ledger, batch_id, len(won))
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
     return plan
+
+
+def on_disk(ledger: Ledger, batch_id: str, rows: int) -> None:
+    """Note a file for the batch, so that it may be sent."""
+    ledger.plans.batch_is_on_disk(batch_id, file_path="f", sha256="s", file_bytes=1, row_count=rows)
 
 
 def sending(ledger: Ledger, rows: int = 10) -> Plan:

@@ -67,34 +67,34 @@ def test_a_late_answer_of_a_sender_that_lost_its_lease_is_not_written(ledger: Le
 def test_a_batch_whose_sender_died_is_in_doubt(ledger: Ledger) -> None:
     plan = planned(ledger)
     ledger.batches.start_sending("b1", owner="me", run_id="r1", lease=-LEASE)
-    assert ledger.batches.put_dead_senders_in_doubt() == ["b1"]
+    assert ledger.doubts.put_dead_senders_in_doubt() == ["b1"]
     assert ledger.accounts.of_plan(plan.plan_id).by_outcome() == {"in_doubt": 10}
 
 
 def test_a_living_sender_is_left_alone(ledger: Ledger) -> None:
     sending(ledger)
-    assert ledger.batches.put_dead_senders_in_doubt() == []
+    assert ledger.doubts.put_dead_senders_in_doubt() == []
 
 
 def test_absence_needs_the_settle_time_and_two_listings_that_agree(ledger: Ledger) -> None:
     sending(ledger)
     ledger.batches.put_in_doubt("b1", owner="me", reason="in_doubt/no_answer", detail="504")
     hour = timedelta(hours=1)
-    assert not ledger.batches.note_absence("b1", settle=hour, confirm=NOW)
-    assert not ledger.batches.note_absence("b1", settle=hour, confirm=NOW)
-    assert not ledger.batches.note_absence("b1", settle=NOW, confirm=NOW), "the first listing"
+    assert not ledger.doubts.note_absence("b1", settle=hour, confirm=NOW)
+    assert not ledger.doubts.note_absence("b1", settle=hour, confirm=NOW)
+    assert not ledger.doubts.note_absence("b1", settle=NOW, confirm=NOW), "the first listing"
     late = ledger.batches.claims_of("b1")[0].enrolment_ref
-    ledger.batches.settle_found("b1", {late: "l1"})
-    assert not ledger.batches.note_absence("b1", settle=NOW, confirm=NOW), "it does not agree"
-    assert not ledger.batches.note_absence("b1", settle=NOW, confirm=hour), "too soon after"
-    assert ledger.batches.note_absence("b1", settle=NOW, confirm=NOW)
-    assert ledger.batches.settle_absent("b1") == 9
+    ledger.doubts.settle_found("b1", {late: "l1"})
+    assert not ledger.doubts.note_absence("b1", settle=NOW, confirm=NOW), "it does not agree"
+    assert not ledger.doubts.note_absence("b1", settle=NOW, confirm=hour), "too soon after"
+    assert ledger.doubts.note_absence("b1", settle=NOW, confirm=NOW)
+    assert ledger.doubts.settle_absent("b1") == 9
 
 
 def test_rows_proved_absent_may_be_claimed_again(ledger: Ledger) -> None:
     sending(ledger)
     ledger.batches.put_in_doubt("b1", owner="me", reason="in_doubt/no_answer", detail="504")
-    ledger.batches.settle_absent("b1")
+    ledger.doubts.settle_absent("b1")
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
     assert len(ledger.plans.claim(plan, candidates(plan, range(10), "b2"), ref_column=None)) == 10
 
@@ -127,9 +127,9 @@ def take_step(ledger: Ledger, plan: Plan, step: int) -> None:
         ledger.batches.start_sending(waiting[0], owner="me", run_id="r", lease=LEASE)
     elif step == 5 and doubtful:
         found = {c.enrolment_ref: "l" for c in ledger.batches.claims_of(doubtful[0])[:2]}
-        ledger.batches.settle_found(doubtful[0], found)
+        ledger.doubts.settle_found(doubtful[0], found)
     elif step == 6 and doubtful:
-        ledger.batches.settle_absent(doubtful[0])
+        ledger.doubts.settle_absent(doubtful[0])
     elif under_way:
         batch_id = under_way[0]
         refs = [claim.enrolment_ref for claim in ledger.batches.claims_of(batch_id)]

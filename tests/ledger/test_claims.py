@@ -1,7 +1,6 @@
 """Claims: at most one live claim per workflow and phone, whoever asks."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,6 +11,7 @@ from dialnexa_pipeline.ledger import Count, Ledger, PlanSuperseded, RefusedRow
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.tables import metadata
 from tests.ledger.candidates import candidates
+from tests.ledger.steps import LEASE, on_disk
 
 
 def test_a_number_is_claimed_once_in_a_workflow(ledger: Ledger) -> None:
@@ -53,7 +53,9 @@ def test_a_new_plan_releases_claims_that_were_never_sent(ledger: Ledger) -> None
 def test_a_new_plan_leaves_claims_that_are_being_sent(ledger: Ledger) -> None:
     old = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
     ledger.plans.claim(old, candidates(old, range(3)), ref_column=None)
-    assert ledger.batches.start_sending("b1", owner="o", run_id="r1", lease=timedelta(minutes=1))
+    assert not ledger.batches.start_sending("b1", owner="o", run_id="r1", lease=LEASE), "no file"
+    on_disk(ledger, "b1", 3)
+    assert ledger.batches.start_sending("b1", owner="o", run_id="r1", lease=LEASE)
 
     new = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
 

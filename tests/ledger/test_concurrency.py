@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.ledger.tables import claims, plans
 from tests.ledger.candidates import candidates
-from tests.ledger.steps import LEASE, planned
+from tests.ledger.steps import LEASE, on_disk, planned
 
 _CLAIM = """
 import sys
@@ -82,12 +82,8 @@ def test_processes_that_open_a_new_ledger_together_share_its_numbers(unmigrated_
 
 
 def test_the_order_of_the_rows_does_not_make_two_planners_deadlock(
-    ledger: Ledger, ledger_url: str, request: pytest.FixtureRequest
+    ledger: Ledger, ledger_url: str
 ) -> None:
-    if ledger_url.startswith("postgresql"):
-        request.applymarker(
-            pytest.mark.xfail(strict=True, reason="rows are inserted in the order of the source")
-        )
     opened = [ledger.plans.begin(sync=f"s{n}", partition_key="", run_id="r") for n in range(2)]
 
     def claim(index: int) -> int:
@@ -97,11 +93,7 @@ def test_the_order_of_the_rows_does_not_make_two_planners_deadlock(
     assert sum(together(2, claim)) == 5000  # type: ignore[arg-type]
 
 
-def test_plans_begun_together_leave_one_open(
-    ledger: Ledger, ledger_url: str, request: pytest.FixtureRequest
-) -> None:
-    if ledger_url.startswith("postgresql"):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="begin takes no common lock"))
+def test_plans_begun_together_leave_one_open(ledger: Ledger, ledger_url: str) -> None:
     for attempt in range(5):
         together(
             3, lambda n, at=attempt: ledger.plans.begin(sync=f"s{at}", partition_key="", run_id="r")
@@ -133,6 +125,7 @@ def test_a_batch_is_either_sent_or_released_never_both(ledger: Ledger) -> None:
         old = ledger.plans.begin(sync=name, partition_key="", run_id="r1")
         numbers = range(attempt * 10, attempt * 10 + 10)
         ledger.plans.claim(old, candidates(old, numbers, name), ref_column=None)
+        on_disk(ledger, name, 10)
 
         def race(index: int, name: str = name) -> object:
             if index == 0:
@@ -148,5 +141,5 @@ def test_a_batch_is_either_sent_or_released_never_both(ledger: Ledger) -> None:
 def test_dead_senders_are_found_once(ledger: Ledger) -> None:
     planned(ledger)
     ledger.batches.start_sending("b1", owner="me", run_id="r", lease=-LEASE)
-    found = together(3, lambda _n: ledger.batches.put_dead_senders_in_doubt())
+    found = together(3, lambda _n: ledger.doubts.put_dead_senders_in_doubt())
     assert sorted(found) == [[], [], ["b1"]]  # type: ignore[type-var]

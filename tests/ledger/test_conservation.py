@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dialnexa_pipeline.ledger import Candidate, Count, Ledger, Plan
 from dialnexa_pipeline.ledger.records import Batch
-from tests.ledger.steps import LEASE
+from tests.ledger.steps import LEASE, on_disk
 
 _STEPS = [
     *("plan", "send", "send", "enrol", "enrol part", "reject", "split", "return", "fail"),
@@ -71,24 +71,25 @@ class World:
 
     def take(self, step: str, choice: int) -> None:
         """One transition on the chosen batch that it fits; nothing when none fits."""
-        batches = self._ledger.batches
+        batches, doubts = self._ledger.batches, self._ledger.doubts
         if step == "plan":
             self.plan(choice)
         elif step == "unsent":
             batches.list_unsent(self._plans[choice % len(self._plans)].plan_id)
         elif step in ("send", "die"):
             if batch := self._pick("planned", choice):
+                on_disk(self._ledger, batch.batch_id, batch.row_count)
                 lease = LEASE if step == "send" else -LEASE
                 batches.start_sending(batch.batch_id, owner="me", run_id="r", lease=lease)
                 if step == "die":
-                    assert batches.put_dead_senders_in_doubt() == [batch.batch_id]
+                    assert doubts.put_dead_senders_in_doubt() == [batch.batch_id]
         elif step in ("find", "absent"):
             if batch := self._pick("in_doubt", choice):
                 if step == "absent":
-                    batches.settle_absent(batch.batch_id)
+                    doubts.settle_absent(batch.batch_id)
                 else:
                     refs = self._refs(batch)[: choice + 1]
-                    batches.settle_found(batch.batch_id, dict.fromkeys(refs, "l"))
+                    doubts.settle_found(batch.batch_id, dict.fromkeys(refs, "l"))
         elif batch := self._pick("sending", choice):
             self._answer(step, batch)
 

@@ -1,5 +1,7 @@
 """Phones agree with the phonenumbers package; what is damaged is refused with its own reason."""
 
+import re
+
 import phonenumbers
 import pyarrow as pa
 import pytest
@@ -20,6 +22,10 @@ CALLABLE = frozenset({"mobile", "fixed_line_or_mobile"})
         ("+1 (415) 555-2671", None, "+14155552671"),
         ("+1 (415) 555-2671", "IN", "+14155552671"),
         ("00919876543210", "IN", "+919876543210"),
+        ("\u202a+91 98765 43210\u202c", None, "+919876543210"),
+        ("tel:+919876543210", None, "+919876543210"),
+        ("98765.00000", "IN", "+919876500000"),
+        ("090ー1234ー5678", "JP", "+819012345678"),
     ],
 )
 def test_numbers_become_e164(raw: str, country: str | None, expected: str) -> None:
@@ -42,6 +48,12 @@ def test_numbers_become_e164(raw: str, country: str | None, expected: str) -> No
         ("9876543210 ext 5", "IN", "extension"),
         ("+91 98765 43210 x5", None, "extension"),
         ("call me", "IN", "not_a_number"),
+        ("-9876543119", "IN", "formula"),
+        ("301234567.5", "DE", "not_a_number"),
+        ("98765*43210", "IN", "not_a_number"),
+        ("9876543210 a", "IN", "letters"),
+        ("+9999876543210", None, "invalid_number"),
+        ("253 0000", "US", "too_short"),
         ("98765", "IN", "too_short"),
         ("+91987654321098765", None, "too_long"),
         ("+912125550101999", None, "invalid_number"),
@@ -65,8 +77,8 @@ def test_every_accepted_number_is_the_one_phonenumbers_gives(raw: str, country: 
         assert verdict.reason
         return
     repaired = raw.strip()
-    if repaired.rstrip("0").endswith(".") and repaired[:1].isdigit() | (repaired[:1] == "+"):
-        repaired = repaired.split(".")[0] if repaired.count(".") == 1 else repaired
+    if repaired.count(".") == 1 and len(repaired.partition(".")[0]) >= 7:
+        repaired = re.sub(r"\.0+$", "", repaired)
     number = phonenumbers.parse(repaired, country)
     assert phonenumbers.is_valid_number(number)
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
@@ -101,3 +113,9 @@ def test_an_empty_column_is_fine() -> None:
 def test_a_masked_phone_shows_its_ends_only() -> None:
     assert mask_phone("+919876543210") == "+91******3210"
     assert mask_phone("12345") == "*****"
+    assert mask_phone("98765432") == "****5432"
+
+
+def test_a_number_of_no_country_has_none() -> None:
+    verdict = parse_phone("+80012345678", None, PHONE_TYPES)
+    assert (verdict.key, verdict.country) == (80012345678, None)
