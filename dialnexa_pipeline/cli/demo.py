@@ -19,6 +19,8 @@ SYNCS = ("home_loans", "product_offers")
 _DAGSTER_YAML = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 run_coordinator:
   module: dagster._core.run_coordinator
   class: QueuedRunCoordinator
@@ -84,13 +86,29 @@ def _environment(settings: Settings) -> Generator[SandboxServer]:
     os.environ.setdefault("DIALNEXA_HOME", str(settings.home))
     # dbt is looked for on PATH, and the command may have been called without activating it.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    # As under `dagster dev`: dagster-dbt parses the dbt project when its manifest is missing.
-    os.environ.setdefault("DAGSTER_IS_DEV_CLI", "1")
+    if not _manifest_is_fresh():
+        # As under `dagster dev`: dagster-dbt parses the dbt project when definitions load.
+        os.environ.setdefault("DAGSTER_IS_DEV_CLI", "1")
     os.environ.setdefault("DIALNEXA_DUCKDB_PATH", str(settings.home / "warehouse.duckdb"))
     with SandboxServer(state_path=settings.home / "sandbox.db") as sandbox:
         os.environ["DIALNEXA_BASE_URL"] = sandbox.base_url
         os.environ["DIALNEXA_API_KEY"] = sandbox.api_key
         yield sandbox
+
+
+def _manifest_is_fresh() -> bool:
+    """Whether dagster-dbt's parsed copy of the dbt project is newer than every file of it."""
+    package = Path(__file__).parents[1]
+    project = package.parent / "dbt_project"
+    parsed = (package / "defs" / ".local_defs_state").glob("*/project/target/manifest.json")
+    newest = max((file.stat().st_mtime for file in parsed), default=0.0)
+    skipped = {"target", "logs", "dbt_packages"}
+    sources = (
+        file
+        for file in project.rglob("*")
+        if file.is_file() and not skipped.intersection(file.relative_to(project).parts)
+    )
+    return newest > max((file.stat().st_mtime for file in sources), default=0.0)
 
 
 def _run_job(settings: Settings) -> None:

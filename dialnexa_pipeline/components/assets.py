@@ -33,6 +33,7 @@ from dialnexa_pipeline.components.showing import (
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of, window_of
 from dialnexa_pipeline.enrolment import (
     BatchLimits,
+    SampleRow,
     plan_leads,
     reconcile,
     send_plan,
@@ -306,6 +307,8 @@ def _rejected_rows(config: SyncConfig) -> dg.AssetsDefinition:
             written = record_rejected_rows(opened, warehouse.url, config.name)
             plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
             account = opened.accounts.of_plan(plan.plan_id) if plan is not None else None
+            rows = opened.accounts.rejected_sample(plan, 20) if plan is not None else []
+        sample = [SampleRow.masked(row.lead_key, row.raw_phone, row.reason) for row in rows]
         standing = [
             count
             for count in (account.counts if account is not None else ())
@@ -317,6 +320,8 @@ def _rejected_rows(config: SyncConfig) -> dg.AssetsDefinition:
                 "dagster/column_schema": declared_schema(_columns("dialnexa_rejected_rows")),
                 "rows_written": written,
                 "reasons": reason_table(standing),
+                "sample": sample_table(sample),
+                "table": "dialnexa_rejected_rows in the warehouse holds every row.",
             }
         )
 

@@ -19,6 +19,7 @@ from dialnexa_pipeline.sources import Source, check_keys
 from dialnexa_pipeline.store import Store
 
 _SAMPLE_ROWS = 20
+_DIGITS_OF_A_PHONE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class SampleRow:
     lead_key: str
     raw_phone: str
     reason: str
+
+    @classmethod
+    def masked(cls, lead_key: str, raw_phone: str | None, reason: str) -> "SampleRow":
+        """A key with as many digits as a phone may be one, so it is masked as well."""
+        digits = sum(character.isdigit() for character in lead_key)
+        shown = mask_phone(lead_key) if digits >= _DIGITS_OF_A_PHONE else lead_key
+        return cls(shown, mask_phone(raw_phone or ""), reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,6 @@ def _count(leads: pa.Table, refused: Counter[tuple[str, str]], eligible: Counter
 def _sample(leads: pa.Table, size: int) -> list[SampleRow]:
     found = leads.filter(pc.is_valid(leads["reason"])).slice(0, size)
     return [
-        SampleRow(row["lead_key"], mask_phone(row["raw_phone"] or ""), row["reason"])
+        SampleRow.masked(row["lead_key"], row["raw_phone"], row["reason"])
         for row in found.select(["lead_key", "raw_phone", "reason"]).to_pylist()
     ]

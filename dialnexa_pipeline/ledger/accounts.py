@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.changes import RecordTable, mark_recorded, pending_changes
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.records import Account, Count, Plan
+from dialnexa_pipeline.ledger.records import Account, Count, Plan, RefusedRow
 from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans, rejected_rows
 
 _READ_ROWS = 20_000
@@ -174,6 +174,20 @@ class Accounts:
                 rows = connection.execute(statement, {"change": change_id}).all()
             for start in range(0, len(rows), _READ_ROWS):
                 yield [RecordedRejection(*row) for row in rows[start : start + _READ_ROWS]]
+
+    def rejected_sample(self, plan: Plan, limit: int) -> list[RefusedRow]:
+        """Some rows of a plan that are not enrolled, in the order of workflow and key."""
+        names = [rejected_rows.c[name] for name in RefusedRow.__dataclass_fields__]
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                sa.select(*names)
+                .where(rejected_rows.c.sync == plan.sync)
+                .where(rejected_rows.c.plan_id == plan.plan_id)
+                .where(rejected_rows.c.resolved_at.is_(None))
+                .order_by(rejected_rows.c.workflow_id, rejected_rows.c.lead_key)
+                .limit(limit)
+            )
+            return [RefusedRow(*row) for row in rows]
 
     def batch_counts(self) -> dict[str, int]:
         """Batch state → how many batches, over all syncs."""

@@ -107,6 +107,14 @@ def test_a_superseded_plan_does_not_list_leads_that_a_newer_one_enrolled(ledger:
     assert all(row.resolved_at is not None for row in changed_rejections(ledger).values())
 
 
+def test_a_sample_holds_rows_that_still_stand_in_the_way(ledger: Ledger) -> None:
+    old = refuse(ledger, "invalid/blank")
+    new = refuse(ledger, "invalid/letters", "k1")
+    assert ledger.accounts.rejected_sample(old, 5) == []
+    (row,) = ledger.accounts.rejected_sample(new, 5)
+    assert (row.lead_key, row.reason) == ("k1", "invalid/letters")
+
+
 def test_a_change_is_pending_until_its_record_table_shows_it(ledger: Ledger) -> None:
     plan = sending(ledger, 2)
     ledger.batches.settle_enrolled("b1", owner="me", lead_ids=dict.fromkeys(refs_of(ledger), "l"))
