@@ -1,6 +1,7 @@
 """The demo: a messy CRM, dbt, two syncs and the sandbox, run through Dagster."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -65,6 +66,8 @@ def run_dev(console: Console, port: int) -> int:
     settings = Settings.from_environment()
     with _environment(settings) as sandbox:
         console.print(f"Sandbox at {sandbox.base_url}. Dagster UI: http://127.0.0.1:{port}")
+        # Asked to end, by a keyboard or by a supervisor, the UI ends too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
         ui = subprocess.Popen([*command, "-p", str(port), "-h", "127.0.0.1"])
         try:

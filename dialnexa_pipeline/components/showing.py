@@ -26,7 +26,7 @@ def outcome_metadata(account: Account) -> dict[str, dg.MetadataValue]:
 
 
 def reason_table(counts: Iterable[Count]) -> dg.MetadataValue:
-    """Outcome, reason, leads, and what to do about it, most frequent first."""
+    """Leads, outcome, reason, and what to do about it, most frequent first."""
     totals: dict[tuple[str, str], int] = {}
     for count in counts:
         key = (count.outcome, count.reason)
@@ -34,9 +34,9 @@ def reason_table(counts: Iterable[Count]) -> dg.MetadataValue:
     records = [
         dg.TableRecord(
             {
+                "leads": leads,
                 "outcome": outcome,
                 "reason": reason,
-                "leads": leads,
                 "meaning": REASONS.get(reason, ""),
             }
         )
@@ -45,7 +45,7 @@ def reason_table(counts: Iterable[Count]) -> dg.MetadataValue:
     return dg.MetadataValue.table(
         records,
         schema=_schema(
-            {"outcome": "string", "reason": "string", "leads": "int", "meaning": "string"}
+            {"leads": "int", "outcome": "string", "reason": "string", "meaning": "string"}
         ),
     )
 
