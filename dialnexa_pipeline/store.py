@@ -2,16 +2,20 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from upath import UPath
 
 from dialnexa_pipeline.errors import StoreError
+
+_PIECE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +46,36 @@ class Store:
         Raises:
             StoreError: the folder cannot be written.
         """
+        self._put(path, lambda target: target.write(data))
+        url = str(self._root / path)
+        return StoredFile(url, path, hashlib.sha256(data).hexdigest(), len(data))
+
+    def upload(self, path: str, local: Path) -> StoredFile:
+        """Copy a local file into the store, piece by piece: it may be larger than memory.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        with local.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+            source.seek(0)
+            self._put(path, lambda target: shutil.copyfileobj(source, target, _PIECE_BYTES))
+        return StoredFile(str(self._root / path), path, digest, local.stat().st_size)
+
+    def _put(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:
         target = self._root / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if self._is_local:
-                _write_local(Path(str(target)), data)
+                _put_local(Path(str(target)), fill)
             else:
-                target.write_bytes(data)
+                with target.open("wb") as file:
+                    fill(file)
         except OSError as error:
             raise StoreError(
                 f"The store at {self.url} cannot be written: {error.strerror or error}. "
                 "Check DIALNEXA_STORE_URL, the folder's rights and the free space."
             ) from error
-        return StoredFile(str(target), path, hashlib.sha256(data).hexdigest(), len(data))
-
-    def upload(self, path: str, local: Path) -> StoredFile:
-        """Copy a local file into the store."""
-        return self.write(path, local.read_bytes())
 
     def read(self, path: str) -> bytes:
         """The whole file.
@@ -112,11 +129,11 @@ class Store:
         return expired
 
 
-def _write_local(target: Path, data: bytes) -> None:
+def _put_local(target: Path, fill: Callable[[IO[bytes]], object]) -> None:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            fill(file)
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(target)

@@ -57,21 +57,25 @@ def parse_phone(raw: str | None, country: str | None, allowed_types: frozenset[s
         return Verdict(reason=_parse_failure(error))
     if number.extension:
         return Verdict(reason="extension")
-    possible = phonenumbers.is_possible_number_with_reason(number)
-    if possible in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
-        return Verdict(reason="too_short")
-    if possible == ValidationResult.TOO_LONG:
-        return Verdict(reason="too_long")
-    if not phonenumbers.is_valid_number(number):
-        return Verdict(reason="invalid_number")
+    found_type = phonenumbers.number_type(number)
+    # A number has a type exactly when it is valid (phonenumbers' own definition of validity).
+    if found_type == PhoneNumberType.UNKNOWN:
+        return Verdict(reason=_why_not_valid(number))
     found = phonenumbers.region_code_for_number(number)
     if found == _NON_GEOGRAPHIC:
         found = None
-    phone_type = _TYPE_NAMES.get(phonenumbers.number_type(number), "unknown")
+    phone_type = _TYPE_NAMES[found_type]
     if phone_type not in allowed_types:
         return Verdict(country=found, phone_type=phone_type, reason="unwanted_type")
-    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return Verdict(int(e164[1:]), found, phone_type)
+    national = phonenumbers.national_significant_number(number)
+    return Verdict(int(f"{number.country_code}{national}"), found, phone_type)
+
+
+def _why_not_valid(number: phonenumbers.PhoneNumber) -> str:
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
+        return "too_short"
+    return "too_long" if possible == ValidationResult.TOO_LONG else "invalid_number"
 
 
 def _parse_failure(error: NumberParseException) -> str:

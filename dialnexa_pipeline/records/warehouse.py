@@ -3,8 +3,8 @@
 import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import astuple, is_dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,15 @@ class RecordWriter:
         self._tables.create_all(connection)
 
     def replace(self, table: str, rows: Iterable[object]) -> int:
-        """Write dataclass rows of `table`, each in place of the row with the same key."""
+        """Write rows with the attributes of `table`, each in place of the row with the same key."""
         target = self._tables.tables[
             f"{self._tables.schema}.{table}" if self._tables.schema else table
         ]
+        values_of = attrgetter(*target.columns.keys())
         written = 0
         piece: list[tuple[Any, ...]] = []
         for row in rows:
-            assert is_dataclass(row)
-            assert not isinstance(row, type)
-            piece.append(astuple(row))
+            piece.append(values_of(row))
             if len(piece) == _CHUNK:
                 written += self._replace(target, piece)
                 piece = []

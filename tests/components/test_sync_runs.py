@@ -165,6 +165,30 @@ def test_a_workflow_that_does_not_exist_keeps_its_rows(project: Project) -> None
     assert project.sandbox.count_leads() == 120
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, "Check DIALNEXA_API_KEY"),
+        (402, "The wallet is empty"),
+        (403, "belongs to another workspace"),
+        (413, "Lower batch.max_bytes"),
+    ],
+)
+def test_a_refused_call_says_how_to_mend_it_and_keeps_every_row(
+    project: Project, status: int, said: str
+) -> None:
+    project.sandbox.order_fault("error_before", status=status, method="POST")
+    result = project.run(batch={"max_rows": 500})
+    assert not result.success
+    (failed,) = [e for e in result.all_events if e.is_step_failure]
+    assert said in failed.step_failure_data.error.to_string()
+    kept = project.rows("SELECT outcome, reason, count(*) FROM dialnexa_rejected_rows GROUP BY ALL")
+    assert kept == [("planned", "planned/call_refused", 120)]
+    assert project.sandbox.count_leads() == 0
+    assert project.run().success
+    assert project.sandbox.count_leads() == 120
+
+
 def test_windows_partition_the_source(project: Project) -> None:
     source = {
         "table": "leads",

@@ -1,5 +1,6 @@
 """Phones agree with the phonenumbers package; what is damaged is refused with its own reason."""
 
+import random
 import re
 
 import phonenumbers
@@ -94,6 +95,28 @@ def test_the_example_mobile_of_every_region_is_accepted(region: str) -> None:
     e164 = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
     for raw in (e164, national):
         assert f"+{parse_phone(raw, region, PHONE_TYPES).key}" == e164
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_a_number_is_accepted_exactly_when_phonenumbers_calls_it_valid(region: str) -> None:
+    chance = random.Random(region)
+    for kind in range(11):
+        example = phonenumbers.example_number_for_type(region, kind)
+        if example is None:
+            continue
+        e164 = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        for _ in range(5):
+            place = chance.randrange(2, len(e164))
+            raw = e164[:place] + str(chance.randrange(10)) + e164[place + 1 :]
+            verdict = parse_phone(raw, region, PHONE_TYPES)
+            try:
+                number = phonenumbers.parse(raw)
+            except phonenumbers.NumberParseException:
+                assert verdict.key is None
+                continue
+            valid = phonenumbers.is_valid_number(number)
+            wanted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            assert verdict.key == (int(wanted[1:]) if valid else None), raw
 
 
 def test_a_column_keeps_its_length_and_order() -> None:

@@ -1,0 +1,55 @@
+"""A sync that cannot mean anything sensible is refused, and the sentence names the key."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from dialnexa_pipeline.sync import SyncConfig
+
+GOOD: dict[str, Any] = {
+    "name": "loans",
+    "source": {"table": "leads", "key": "id", "phone": "mobile"},
+    "workflow": "wf",
+    "variables": {"name": "full_name"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"worfklow": "x"}, "worfklow"),
+        ({"name": "Home Loans"}, "name"),
+        ({"workflow_column": "wf"}, "exactly one of workflow and workflow_column"),
+        ({"workflow": None}, "exactly one of workflow and workflow_column"),
+        ({"source": {"key": "id", "phone": "p"}}, "exactly one of table, query and file"),
+        ({"source": {**GOOD["source"], "default_country": "India"}}, "default_country"),
+        ({"variables": {"agent_id": "a"}}, "'agent_id' is reserved by DialNexa"),
+        ({"variables": {f"v{n}": "c" for n in range(15)}}, "16 columns would be uploaded"),
+        ({"variables": {"Phone_Number": "a"}}, "would collide with 'phone_number'"),
+        ({"required_variables": ["city"]}, "required_variables names 'city'"),
+        ({"phone_types": ["cellphone"]}, "phone_types names 'cellphone'; choices: "),
+        ({"timezone": "Bombay"}, "'Bombay' is not an IANA zone"),
+        ({"partitions": {"every": "day", "start": "2026-01-01"}}, "partitions need source.updated"),
+        ({"dedupe": "soon"}, "'soon' is neither 'forever' nor a duration"),
+        ({"batch": {"max_bytes": "9 bananas"}}, "'9 bananas' is not a size"),
+        ({"guard": {"max_leads": 0}}, "guard.max_leads"),
+    ],
+)
+def test_a_mistake_is_named(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SyncConfig.model_validate({**GOOD, **changes})
+    assert said in str(caught.value).replace("\n", " ").replace("guard.\n", "guard.")
+
+
+def test_sizes_and_durations_are_read_as_people_write_them() -> None:
+    sync = SyncConfig.model_validate({**GOOD, "dedupe": "30d", "batch": {"max_bytes": "1.5 MB"}})
+    assert sync.dedupe == timedelta(days=30)
+    assert sync.batch.max_bytes == 1_500_000
+
+
+def test_only_named_columns_are_read_each_once() -> None:
+    variables = {"name": "full_name", "greeting": "full_name"}
+    sync = SyncConfig.model_validate({**GOOD, "variables": variables})
+    assert sync.source_columns == ["id", "mobile", "full_name"]
