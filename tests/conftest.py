@@ -3,8 +3,13 @@
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres import fresh_database, postgres_server
+
+# A slow machine is no defect of the code; benchmarks measure speed.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import csv_header_bytes, csv_row_bytes, render_csv, render_xlsx
 from dialnexa_pipeline.ledger import (
     Candidate,
@@ -69,6 +70,7 @@ def plan_leads(
         PlanSuperseded: another run planned the same sync and partition meanwhile.
         StoreError: the staged file is missing or a batch file cannot be written.
     """
+    reach("plan.begun")
     planner = _Planner(plan, ledger, store, limits, dedupe)
     rows = 0
     with store.open_local(staged) as local, pq.ParquetFile(local) as parquet:
@@ -77,6 +79,7 @@ def plan_leads(
             planner.take(pa.Table.from_batches([batch]))
     planner.close_all()
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata=METADATA_VERSION)
+    reach("plan.ready")
 
 
 class _Planner:
@@ -160,6 +163,7 @@ class _Planner:
             won = self._ledger.plans.claim(
                 self._plan, candidates, ref_column=self._limits.ref_column
             )
+            reach("plan.claimed")
             piece = files.slice(first, last - first)
             if len(won) < len(candidates):
                 mask = [c.enrolment_ref in won for c in candidates]
@@ -206,6 +210,7 @@ class _Planner:
         render = render_csv if self._limits.format == "csv" else render_xlsx
         path = batch_path(self._plan, batch.workflow_id, batch.batch_id, self._limits.format)
         stored = self._store.write(path, render(table))
+        reach("plan.file_written")
         self._ledger.plans.batch_is_on_disk(
             batch.batch_id,
             file_path=path,
@@ -213,6 +218,7 @@ class _Planner:
             file_bytes=stored.bytes,
             row_count=table.num_rows,
         )
+        reach("plan.file_noted")
 
     def _refuse_screened(self, leads: pa.Table) -> None:
         rows = [

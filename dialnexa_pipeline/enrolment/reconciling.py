@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from dialnexa_pipeline.api import DialNexaClient, ListedLead
+from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Batch, Ledger
 
 # DialNexa's clock stamps createdAt and ours stamps sent_at; they may disagree by this much.
@@ -50,14 +51,18 @@ def reconcile(
         wanted = _Wanted(ledger, batches)
         for lead in client.list_leads(workflow_id):
             wanted.meet(lead)
+        reach("reconcile.listed")
         for batch in batches:
             found = wanted.found[batch.batch_id]
             missing = ledger.doubts.settle_found(batch.batch_id, found)
+            reach("reconcile.found_settled")
             absent = 0
-            if missing and ledger.doubts.note_absence(
-                batch.batch_id, settle=settle, confirm=confirm
-            ):
-                absent = ledger.doubts.settle_absent(batch.batch_id)
+            if missing:
+                proved = ledger.doubts.note_absence(batch.batch_id, settle=settle, confirm=confirm)
+                reach("reconcile.absence_noted")
+                if proved:
+                    absent = ledger.doubts.settle_absent(batch.batch_id)
+                    reach("reconcile.absent_settled")
             settled.append(
                 SettledBatch(
                     batch.batch_id,

@@ -7,6 +7,7 @@ import openpyxl
 import pyarrow as pa
 
 from dialnexa_pipeline.enrolment.planning import batch_path
+from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import render_csv, render_xlsx
 from dialnexa_pipeline.ledger import Batch, Ledger, Plan
 from dialnexa_pipeline.store import Store
@@ -24,6 +25,7 @@ def write_child_file(parent: Batch, child_id: str, ledger: Ledger, store: Store)
     phones = table["phone_number"].to_pylist()
     kept = table.filter(pa.array([phone in wanted for phone in phones]))
     plan = Plan(parent.plan_id, parent.sync, parent.partition_key, "")
+    reach("send.children_made")
     child_path = batch_path(plan, parent.workflow_id, child_id, file_format)
     stored = store.write(child_path, (render_csv if file_format == "csv" else render_xlsx)(kept))
     ledger.plans.batch_is_on_disk(
@@ -33,6 +35,7 @@ def write_child_file(parent: Batch, child_id: str, ledger: Ledger, store: Store)
         file_bytes=stored.bytes,
         row_count=kept.num_rows,
     )
+    reach("send.child_written")
     return ledger.batches.get(child_id)
 
 

@@ -19,6 +19,7 @@ from dialnexa_pipeline.api import (
 from dialnexa_pipeline.enrolment.lease import LEASE, heartbeat
 from dialnexa_pipeline.enrolment.resending import write_child_file
 from dialnexa_pipeline.errors import StoreError
+from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Batch, Claim, Ledger, Plan
 from dialnexa_pipeline.store import Store
 
@@ -111,6 +112,7 @@ class _Sender:
         if not taken:
             self._note(f"Batch {batch.batch_id}: another run took or released it first.")
             return []
+        reach("send.taken")
         rows = [SentRow(ref=claim.enrolment_ref, phone=claim.e164) for claim in claims]
         root = self._root.setdefault(batch.batch_id, batch.batch_id)
         self._posts_of_root[root] = self._posts_of_root.get(root, 0) + 1
@@ -140,7 +142,9 @@ class _Sender:
             # Terminated or broken in mid-request: the server may have the whole file.
             self._doubt(batch, "The run was interrupted while DialNexa was answering.")
             raise
+        reach("send.answered")
         self._settle_accepted(batch, claims, answer)
+        reach("send.settled")
         return []
 
     def _read_checked(self, batch: Batch) -> bytes:

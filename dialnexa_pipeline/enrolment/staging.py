@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, screen
 from dialnexa_pipeline.phones import mask_phone
 from dialnexa_pipeline.sources import Source, check_keys
@@ -92,6 +93,7 @@ def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: 
                 writer.close()
         check_keys([local], "lead_key")
         store.upload(path, local)
+    reach("screen.staged")
     return StagedLeads(path, rows, dict(refused), dict(eligible), tuple(sample), schema)
 
 

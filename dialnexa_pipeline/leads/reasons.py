@@ -35,6 +35,8 @@ _SENTENCES = {
     "invalid/blank_workflow": "The workflow column is blank, so the lead belongs nowhere.",
     "duplicate/already_enrolled": "This very lead is enrolled already.",
     "duplicate/same_number": "Another lead with the same number holds the claim in this workflow.",
+    "suppressed/withdrawn": "This number was withdrawn from the workflow and is not called again.",
+    "suppressed/erased": "This person asked to be erased; only a keyed hash of the number is kept.",
     "rejected/invalid_phone_number": "DialNexa calls the number invalid.",
     "rejected/unsupported_destination_country": (
         "The destination country is not enabled in DialNexa's Telephony Config."

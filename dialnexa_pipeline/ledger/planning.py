@@ -128,12 +128,20 @@ class Plans:
             }
 
     def claim(
-        self, plan: Plan, candidates: Sequence[Candidate], *, ref_column: str | None
+        self,
+        plan: Plan,
+        candidates: Sequence[Candidate],
+        *,
+        ref_column: str | None,
+        hold_absent: bool = False,
     ) -> set[str]:
         """Reserve each candidate's (workflow, phone); return the refs that won.
 
         A candidate whose number is already claimed is left out of the answer: the unique index
         decides, whoever else is planning at this moment. Batches not yet known are added.
+
+        Args:
+            hold_absent: rows of these batches that are proved absent wait for a person.
 
         Raises:
             PlanSuperseded: a newer plan of the same sync and partition exists.
@@ -160,7 +168,7 @@ class Plans:
         with self._database.transaction() as connection:
             self._lock_open(connection, plan)
             now = self._database.now(connection)
-            self._add_batches(connection, plan, candidates, ref_column)
+            self._add_batches(connection, plan, candidates, ref_column, hold_absent=hold_absent)
             won = connection.execute(
                 insert,
                 {
@@ -289,6 +297,8 @@ class Plans:
         plan: Plan,
         candidates: Sequence[Candidate],
         ref_column: str | None,
+        *,
+        hold_absent: bool,
     ) -> None:
         wanted: Mapping[str, str] = {c.batch_id: c.workflow_id for c in candidates}
         known = set(
@@ -308,6 +318,7 @@ class Plans:
                         workflow_id=workflow_id,
                         state="planned",
                         ref_column=ref_column,
+                        hold_absent=hold_absent,
                         row_count=0,
                         created_at=now,
                     )

@@ -74,6 +74,8 @@ class Batch:
     in_doubt_since: datetime | None
     absent_seen_at: datetime | None
     absent_rows: int | None
+    absence_proved_at: datetime | None
+    hold_absent: bool
     reason: str | None
     detail: str | None
 
@@ -84,13 +86,14 @@ class Claim:
 
     enrolment_ref: str
     lead_key: str
-    raw_phone: str
-    phone: int
+    raw_phone: str | None
+    phone: int | None
     state: str
 
     @property
     def e164(self) -> str:
-        return f"+{self.phone}"
+        """The number as it was sent; empty once it is erased."""
+        return f"+{self.phone}" if self.phone is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

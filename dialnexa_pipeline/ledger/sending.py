@@ -254,6 +254,7 @@ class Batches:
                 workflow_id=parent.workflow_id,
                 state="planned",
                 ref_column=parent.ref_column,
+                hold_absent=parent.hold_absent,
                 row_count=count,
                 created_at=now,
             )

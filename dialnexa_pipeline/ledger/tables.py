@@ -1,4 +1,4 @@
-"""The ledger's tables: plans, batches, claims, rejected rows and what is not recorded yet."""
+"""The ledger's tables: plans, batches, claims, rejected rows, and what people decided."""
 
 from datetime import UTC, datetime
 
@@ -35,6 +35,9 @@ plans = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("source_rows", sa.BigInteger),
     sa.Column("phone_metadata", sa.Text),
+    # A guard stopped this plan: nothing of it is sent until somebody approves it.
+    sa.Column("held_by", sa.Text),
+    sa.Column("held_why", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("ready_at", UtcDateTime),
     sa.CheckConstraint("state IN ('open', 'ready', 'superseded')", name="plan_state"),
@@ -74,6 +77,9 @@ batches = sa.Table(
     sa.Column("in_doubt_since", UtcDateTime),
     sa.Column("absent_seen_at", UtcDateTime),
     sa.Column("absent_rows", sa.BigInteger),
+    sa.Column("absence_proved_at", UtcDateTime),
+    # Rows proved absent wait for a person instead of being planned again.
+    sa.Column("hold_absent", sa.Boolean, nullable=False),
     sa.Column("settled_at", UtcDateTime),
     sa.Column("reason", sa.Text),
     sa.Column("detail", sa.Text),
@@ -96,8 +102,9 @@ claims = sa.Table(
     sa.Column("sync", sa.Text, nullable=False),
     sa.Column("workflow_id", sa.Text, nullable=False),
     sa.Column("lead_key", sa.Text, nullable=False),
-    sa.Column("raw_phone", sa.Text, nullable=False),
-    sa.Column("phone", sa.BigInteger, nullable=False),
+    # Both are null after an erasure.
+    sa.Column("raw_phone", sa.Text),
+    sa.Column("phone", sa.BigInteger),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("live", sa.Boolean, nullable=False),
     sa.Column("lead_id", sa.Text),
@@ -160,4 +167,48 @@ changes = sa.Table(
     sa.Column("rejected_rows_recorded", sa.Boolean, nullable=False),
     sa.Index("changes_by_sync", "sync"),
     sqlite_autoincrement=True,
+)
+
+_DECISION_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+# `sync` is null where the decision is for every sync.
+switches = sa.Table(
+    "switches",
+    metadata,
+    sa.Column("switch_id", _DECISION_ID, primary_key=True, autoincrement=True),
+    sa.Column("sync", sa.Text),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("action IN ('stop', 'resume')", name="switch_action"),
+    sqlite_autoincrement=True,
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("approval_id", _DECISION_ID, primary_key=True, autoincrement=True),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("partition_key", sa.Text, nullable=False),
+    # The plan that a guard held, and how many leads it had: an approval lets through no more.
+    sa.Column("plan_id", sa.Text, sa.ForeignKey("plans.plan_id"), nullable=False),
+    sa.Column("leads", sa.BigInteger, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("used_by_plan", sa.Text, sa.ForeignKey("plans.plan_id")),
+    sa.Column("used_at", UtcDateTime),
+    sa.Index("approvals_by_sync", "sync", "partition_key"),
+    sqlite_autoincrement=True,
+)
+
+# A person who was erased is known only by a keyed hash of the number.
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("phone_hash", sa.Text, primary_key=True),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Account, Ledger
 from dialnexa_pipeline.records.tables import OUTCOMES
 from dialnexa_pipeline.records.warehouse import open_records
@@ -41,7 +42,9 @@ def record_enrolments(ledger: Ledger, warehouse_url: str, sync: str) -> int:
             records.replace("dialnexa_enrolments", piece)
             for piece in ledger.accounts.enrolments_of(pending.batch_ids)
         )
+    reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "enrolments")
+    reach("records.marked")
     return written
 
 
@@ -53,7 +56,9 @@ def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
             records.replace("dialnexa_rejected_rows", piece)
             for piece in ledger.accounts.rejections_changed(pending.change_ids)
         )
+    reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "rejected_rows")
+    reach("records.marked")
     return written
 
 
@@ -65,7 +70,9 @@ def record_counts(ledger: Ledger, warehouse_url: str, sync: str) -> list[Recorde
     ]
     with open_records(warehouse_url) as records:
         records.replace("dialnexa_enrolment_counts", rows)
+    reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "counts")
+    reach("records.marked")
     return rows
 
 

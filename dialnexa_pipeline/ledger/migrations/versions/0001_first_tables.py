@@ -1,4 +1,4 @@
-"""The first tables: plans, batches, claims, rejected rows, changes."""
+"""The first tables: plans, batches, claims, rejected rows, changes, and people's decisions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,8 @@ from dialnexa_pipeline.ledger.tables import UtcDateTime
 
 revision = "0001"
 down_revision = None
+
+_DECISION_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -38,6 +40,8 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("source_rows", sa.BigInteger(), nullable=True),
         sa.Column("phone_metadata", sa.Text(), nullable=True),
+        sa.Column("held_by", sa.Text(), nullable=True),
+        sa.Column("held_why", sa.Text(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("ready_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint("state IN ('open', 'ready', 'superseded')", name="plan_state"),
@@ -86,6 +90,8 @@ def upgrade() -> None:
         sa.Column("in_doubt_since", UtcDateTime(), nullable=True),
         sa.Column("absent_seen_at", UtcDateTime(), nullable=True),
         sa.Column("absent_rows", sa.BigInteger(), nullable=True),
+        sa.Column("absence_proved_at", UtcDateTime(), nullable=True),
+        sa.Column("hold_absent", sa.Boolean(), nullable=False),
         sa.Column("settled_at", UtcDateTime(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
@@ -129,8 +135,8 @@ def upgrade() -> None:
         sa.Column("sync", sa.Text(), nullable=False),
         sa.Column("workflow_id", sa.Text(), nullable=False),
         sa.Column("lead_key", sa.Text(), nullable=False),
-        sa.Column("raw_phone", sa.Text(), nullable=False),
-        sa.Column("phone", sa.BigInteger(), nullable=False),
+        sa.Column("raw_phone", sa.Text(), nullable=True),
+        sa.Column("phone", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("lead_id", sa.Text(), nullable=True),
@@ -161,4 +167,42 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("live"),
         postgresql_where=sa.text("live"),
+    )
+    op.create_table(
+        "switches",
+        sa.Column("switch_id", _DECISION_ID, autoincrement=True, nullable=False),
+        sa.Column("sync", sa.Text(), nullable=True),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("made_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("action IN ('stop', 'resume')", name="switch_action"),
+        sa.PrimaryKeyConstraint("switch_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "approvals",
+        sa.Column("approval_id", _DECISION_ID, autoincrement=True, nullable=False),
+        sa.Column("sync", sa.Text(), nullable=False),
+        sa.Column("partition_key", sa.Text(), nullable=False),
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("leads", sa.BigInteger(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("made_at", UtcDateTime(), nullable=False),
+        sa.Column("used_by_plan", sa.Text(), nullable=True),
+        sa.Column("used_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["plan_id"], ["plans.plan_id"]),
+        sa.ForeignKeyConstraint(["used_by_plan"], ["plans.plan_id"]),
+        sa.PrimaryKeyConstraint("approval_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("approvals_by_sync", "approvals", ["sync", "partition_key"], unique=False)
+    op.create_table(
+        "erasures",
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("made_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("phone_hash"),
     )
