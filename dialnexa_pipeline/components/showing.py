@@ -8,6 +8,7 @@ import pyarrow as pa
 from dialnexa_pipeline.enrolment import SampleRow
 from dialnexa_pipeline.leads import REASONS
 from dialnexa_pipeline.ledger import Account, Batch, Count
+from dialnexa_pipeline.records import record_tables
 
 _MAX_ROWS = 20
 
@@ -111,9 +112,12 @@ def column_schema(schema: pa.Schema) -> dg.MetadataValue:
     )
 
 
-def declared_schema(columns: Mapping[str, str]) -> dg.MetadataValue:
-    """The columns of a table whose types are known beforehand."""
-    return dg.MetadataValue.table_schema(_schema(columns))
+def record_schema(table: str) -> dg.MetadataValue:
+    """The columns of a record table."""
+    columns = record_tables().tables[table].columns
+    return dg.MetadataValue.table_schema(
+        _schema({column.name: str(column.type).lower() for column in columns})
+    )
 
 
 def _schema(columns: Mapping[str, str]) -> dg.TableSchema:

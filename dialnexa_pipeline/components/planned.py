@@ -1,0 +1,102 @@
+"""The asset `lead_batches`: claims and batch files, which is the preview; nothing is sent."""
+
+# Dagster reads the return annotation and knows the plain class only.
+# pyright: reportMissingTypeArgument=false
+
+import dagster as dg
+
+from dialnexa_pipeline.components.checks import VOLUME_GUARD, volume_guard
+from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
+from dialnexa_pipeline.components.screened import staged_file
+from dialnexa_pipeline.components.showing import batch_table, outcome_metadata
+from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
+from dialnexa_pipeline.enrolment import BatchLimits, plan_leads, reconcile
+from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.settings import Settings
+from dialnexa_pipeline.sync import SyncConfig
+
+
+def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
+    """Claim every eligible lead and write the batch files."""
+    key = dg.AssetKey([config.name, "lead_batches"])
+
+    @dg.asset(
+        name="lead_batches",
+        key_prefix=config.name,
+        group_name=config.name,
+        owners=config.owners or None,
+        kinds={config.batch.format, "python"},
+        deps=[dg.AssetKey([config.name, "screened_leads"])],
+        partitions_def=partitions_of(config),
+        check_specs=[dg.AssetCheckSpec(VOLUME_GUARD, asset=key, blocking=True)],
+        description=(
+            "The preview: leads claimed in the ledger and written to batch files, one workflow a "
+            "file. Nothing is sent until `enrolments` is materialised."
+        ),
+    )
+    def lead_batches(
+        context: dg.AssetExecutionContext,
+        dialnexa: DialNexaResource,
+        ledger: LedgerResource,
+        store: StoreResource,
+    ) -> dg.MaterializeResult:
+        files = store.open()
+        staged = staged_file(context, config, files)
+        with ledger.open() as opened:
+            _settle_doubts(context, config, dialnexa, opened)
+            plan = opened.plans.begin(
+                sync=config.name,
+                partition_key=partition_key_of(context),
+                run_id=context.run.run_id,
+            )
+            limits = BatchLimits(
+                config.batch.format,
+                config.batch.max_rows,
+                config.batch.max_bytes,
+                config.enrolment_ref,
+            )
+            plan_leads(
+                plan, staged, ledger=opened, store=files, limits=limits, dedupe=config.dedupe
+            )
+            account = opened.accounts.of_plan(plan.plan_id)
+            batches = opened.batches.of_plan(plan.plan_id)
+            guard = volume_guard(config, account, opened.accounts.recent_planned(sync=config.name))
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": account.by_outcome().get("planned", 0),
+                "files": len(batches),
+                "batches": batch_table(batches),
+                "plan_id": plan.plan_id,
+                **outcome_metadata(account),
+            },
+            check_results=[guard],
+        )
+
+    return lead_batches
+
+
+def _settle_doubts(
+    context: dg.AssetExecutionContext,
+    config: SyncConfig,
+    dialnexa: DialNexaResource,
+    ledger: Ledger,
+) -> None:
+    """Reconcile this sync's batches in doubt before planning; a failure leaves them in doubt."""
+    ledger.doubts.put_dead_senders_in_doubt()
+    if not ledger.doubts.batches(sync=config.name):
+        return
+    settings = Settings.from_environment()
+    try:
+        with dialnexa.client() as client:
+            settled = reconcile(
+                ledger, client, settle=settings.settle, confirm=settings.confirm, sync=config.name
+            )
+    except DialNexaError as error:
+        context.log.warning(f"Batches in doubt stay in doubt: {error}")
+        return
+    for batch in settled:
+        context.log.info(
+            f"Batch {batch.batch_id} of {batch.workflow_id}: {batch.enrolled} rows found enrolled, "
+            f"{batch.absent} proved absent, {batch.waiting} still in doubt."
+        )

@@ -1,0 +1,89 @@
+"""The assets `enrolment_counts` and `rejected_rows`: record tables that follow the ledger."""
+
+# Dagster reads the return annotation and knows the plain class only.
+# pyright: reportMissingTypeArgument=false
+
+import dagster as dg
+
+from dialnexa_pipeline.components.resources import LedgerResource, WarehouseResource
+from dialnexa_pipeline.components.showing import reason_table, record_schema, sample_table
+from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
+from dialnexa_pipeline.enrolment import SampleRow
+from dialnexa_pipeline.records import record_counts, record_rejected_rows
+from dialnexa_pipeline.sync import SyncConfig
+
+
+def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
+    """Bring `dialnexa_enrolment_counts` up to the ledger."""
+
+    @dg.asset(
+        name="enrolment_counts",
+        key_prefix=config.name,
+        group_name=config.name,
+        owners=config.owners or None,
+        kinds={"table"},
+        deps=[dg.AssetKey([config.name, "enrolments"])],
+        partitions_def=partitions_of(config),
+        description=(
+            "Counts by outcome per run, partition and workflow: `dialnexa_enrolment_counts`."
+        ),
+    )
+    def enrolment_counts(
+        ledger: LedgerResource, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult:
+        with ledger.open() as opened:
+            rows = record_counts(opened, warehouse.url, config.name)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(rows),
+                "dagster/column_schema": record_schema("dialnexa_enrolment_counts"),
+                "leads/enrolled": sum(row.enrolled for row in rows),
+                "source_rows": sum(row.source_rows for row in rows),
+            }
+        )
+
+    return enrolment_counts
+
+
+def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
+    """Bring `dialnexa_rejected_rows` up to the ledger."""
+
+    @dg.asset(
+        name="rejected_rows",
+        key_prefix=config.name,
+        group_name=config.name,
+        owners=config.owners or None,
+        kinds={"table"},
+        deps=[dg.AssetKey([config.name, "enrolments"])],
+        partitions_def=partitions_of(config),
+        description=(
+            "Every row that is not enrolled, with outcome, reason and sentence: "
+            "`dialnexa_rejected_rows`."
+        ),
+    )
+    def rejected_rows(
+        context: dg.AssetExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource
+    ) -> dg.MaterializeResult:
+        with ledger.open() as opened:
+            written = record_rejected_rows(opened, warehouse.url, config.name)
+            plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
+            account = opened.accounts.of_plan(plan.plan_id) if plan is not None else None
+            rows = opened.accounts.rejected_sample(plan, 20) if plan is not None else []
+        sample = [SampleRow.masked(row.lead_key, row.raw_phone, row.reason) for row in rows]
+        standing = [
+            count
+            for count in (account.counts if account is not None else ())
+            if count.outcome != "enrolled" and count.reason != "duplicate/already_enrolled"
+        ]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(count.leads for count in standing),
+                "dagster/column_schema": record_schema("dialnexa_rejected_rows"),
+                "rows_written": written,
+                "reasons": reason_table(standing),
+                "sample": sample_table(sample),
+                "table": "dialnexa_rejected_rows in the warehouse holds every row.",
+            }
+        )
+
+    return rejected_rows

@@ -1,0 +1,105 @@
+"""The asset `screened_leads`: every source row with its outcome so far; nothing is claimed."""
+
+# Dagster reads the return annotation and knows the plain class only.
+# pyright: reportMissingTypeArgument=false
+
+import dagster as dg
+
+from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
+from dialnexa_pipeline.components.showing import (
+    column_schema,
+    reason_table,
+    sample_table,
+    workflow_table,
+)
+from dialnexa_pipeline.components.windows import partition_key_of, partitions_of, window_of
+from dialnexa_pipeline.enrolment import stage_leads, staged_path
+from dialnexa_pipeline.ledger import Count
+from dialnexa_pipeline.sources import open_source
+from dialnexa_pipeline.store import Store
+from dialnexa_pipeline.sync import SyncConfig
+
+_STAGED = "staged_path"
+
+
+def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
+    """Read, map, normalise and screen; the result is one staged file."""
+    upstream = source_key(config)
+
+    @dg.asset(
+        name="screened_leads",
+        key_prefix=config.name,
+        group_name=config.name,
+        owners=config.owners or None,
+        kinds={"parquet", "python"},
+        deps=[upstream] if upstream is not None else [],
+        partitions_def=partitions_of(config),
+        description=(
+            f"Every row of the source of `{config.name}`, its phone normalised, with the reason "
+            "for each row that cannot be called. Nothing is claimed or sent."
+        ),
+    )
+    def screened_leads(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
+    ) -> dg.MaterializeResult:
+        source = open_source(
+            config.source,
+            warehouse_url=warehouse.url,
+            columns=config.source_columns,
+            window=window_of(context),
+        )
+        path = staged_path(config.name, context.run.run_id, partition_key_of(context))
+        staged = stage_leads(source, config.screening, store.open(), path)
+        counts = [
+            Count(workflow, "invalid", reason, leads)
+            for (workflow, reason), leads in staged.counts.items()
+        ]
+        eligible = [
+            Count(workflow, "eligible", "eligible", leads)
+            for workflow, leads in staged.eligible.items()
+        ]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": staged.source_rows,
+                "dagster/column_schema": column_schema(staged.schema),
+                "leads/eligible": sum(staged.eligible.values()),
+                "leads/invalid": sum(staged.counts.values()),
+                "reasons": reason_table(counts),
+                "workflows": workflow_table([*eligible, *counts]),
+                "sample": sample_table(staged.sample),
+                "source": source.description,
+                _STAGED: path,
+            }
+        )
+
+    return screened_leads
+
+
+def staged_file(context: dg.AssetExecutionContext, config: SyncConfig, store: Store) -> str:
+    """This run's staged leads, or those of the latest run that screened this partition."""
+    own = staged_path(config.name, context.run.run_id, partition_key_of(context))
+    if own in store.list(own.rsplit("/", 1)[0]):
+        return own
+    latest = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey([config.name, "screened_leads"]),
+            asset_partitions=[context.partition_key] if context.has_partition_key else None,
+        ),
+        limit=1,
+    ).records
+    if latest:
+        materialization = latest[0].asset_materialization
+        path = materialization.metadata[_STAGED].value if materialization is not None else None
+        if isinstance(path, str):
+            return path
+    raise dg.Failure(
+        f"Sync {config.name!r} has no screened leads to plan; materialise "
+        f"{config.name}/screened_leads first.",
+        allow_retries=False,
+    )
+
+
+def source_key(config: SyncConfig) -> dg.AssetKey | None:
+    """The upstream asset: a table `analytics.leads_to_call` is `analytics/leads_to_call`."""
+    table = config.source.table
+    return dg.AssetKey(table.split(".")) if table is not None else None
