@@ -5,12 +5,13 @@ from datetime import date, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.leads import ScreeningConfig, validate_variables
 from dialnexa_pipeline.phones import PHONE_TYPES
 from dialnexa_pipeline.sources import SourceConfig
+from dialnexa_pipeline.strict_model import StrictModel
 
 _UNITS = {"kb": 1_000, "mb": 1_000_000, "kib": 1_024, "mib": 1_048_576, "b": 1, "": 1}
 _DURATIONS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -36,33 +37,42 @@ def _dedupe(value: object) -> object:
     return timedelta(**{_DURATIONS[match[2]]: int(match[1])})
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+# What YAML may say, for editors and `dg check yaml`; the validators make the Python value of it.
+_Size = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    WithJsonSchema({"type": ["integer", "string"], "description": "Bytes, or a size such as 9MB."}),
+]
+_Dedupe = Annotated[
+    timedelta | None,
+    BeforeValidator(_dedupe),
+    WithJsonSchema({"type": ["string", "null"], "pattern": r"^(forever|\d+[mhdw])$"}),
+]
 
 
-class BatchConfig(_Strict):
+class BatchConfig(StrictModel):
     """How batch files are cut: `max_rows` leads and `max_bytes` bytes at most."""
 
     format: Literal["csv", "xlsx"] = "csv"
     max_rows: int = Field(default=5_000, ge=1, le=1_000_000)
-    max_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(default=9_000_000, ge=1_000)
+    max_bytes: _Size = Field(default=9_000_000, ge=1_000)
 
 
-class GuardConfig(_Strict):
+class GuardConfig(StrictModel):
     """What stops a run before anything is sent."""
 
     max_leads: int | None = Field(default=None, ge=1)
     max_growth: float | None = Field(default=None, gt=0)
 
 
-class PartitionsConfig(_Strict):
+class PartitionsConfig(StrictModel):
     """Time windows over the source's `updated_at`, in the sync's time zone."""
 
     every: Literal["hour", "day", "week", "month"]
     start: date
 
 
-class SyncConfig(_Strict):
+class SyncConfig(StrictModel):
     """The `attributes` of a LeadSyncComponent; docs/design.md "Fixed names" shows one whole."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Names the assets and the job.")
@@ -74,7 +84,7 @@ class SyncConfig(_Strict):
     )
     required_variables: list[str] = Field(default_factory=list)
     phone_types: list[str] = Field(default_factory=lambda: ["mobile", "fixed_line_or_mobile"])
-    dedupe: Annotated[timedelta | None, BeforeValidator(_dedupe)] = None
+    dedupe: _Dedupe = None
     enrolment_ref: str | None = Field(
         default="enrolment_ref",
         description="Header of the correlation column; null turns it off.",

@@ -68,6 +68,9 @@ def run_dev(console: Console, port: int) -> int:
         console.print(f"Sandbox at {sandbox.base_url}. Dagster UI: http://127.0.0.1:{port}")
         # Asked to end, by a keyboard or by a supervisor, the UI ends too.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A shell that started this in the background has SIGINT ignored, which the UI would
+        # inherit and then ignore SIGTERM too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
         ui = subprocess.Popen([*command, "-p", str(port), "-h", "127.0.0.1"])
         try:

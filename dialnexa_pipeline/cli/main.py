@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dialnexa_pipeline.errors import DialNexaError
@@ -46,10 +47,11 @@ def doctor(
     from dialnexa_pipeline.cli.doctor import examine
 
     findings = examine(project)
-    table = Table("", "what", "finding", "how to mend it", show_lines=False)
     for finding in findings:
-        table.add_row("ok" if finding.ok else "WRONG", finding.what, finding.said, finding.mend)
-    console.print(table)
+        mark = "[green]ok   [/green]" if finding.ok else "[red]WRONG[/red]"
+        console.print(f"{mark} {escape(finding.what)}: {escape(finding.said)}", soft_wrap=True)
+        if finding.mend:
+            console.print(f"      → {escape(finding.mend)}", soft_wrap=True)
     wrong = sum(not finding.ok for finding in findings)
     console.print("All is well." if not wrong else f"{wrong} of {len(findings)} are wrong.")
     raise typer.Exit(1 if wrong else 0)
@@ -132,5 +134,7 @@ class _Sentences:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, DialNexaError):
-            Console(stderr=True).print(f"[red]{error}[/red]", highlight=False)
+            Console(stderr=True).print(
+                f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True
+            )
             raise typer.Exit(1) from None

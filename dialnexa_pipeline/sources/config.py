@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from dialnexa_pipeline.strict_model import StrictModel
 
 
-class SourceConfig(BaseModel):
+class SourceConfig(StrictModel):
     """Exactly one of table, query and file, and the names of the columns that matter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: str | None = Field(default=None, description="Table or view, `schema.name` if need be.")
     query: str | None = Field(default=None, description="One read-only SELECT.")

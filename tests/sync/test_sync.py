@@ -19,7 +19,15 @@ GOOD: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"worfklow": "x"}, "worfklow"),
+        ({"worfklow": "x"}, "unknown key 'worfklow'; did you mean 'workflow'? choices: name, "),
+        (
+            {"batch": {"max_row": 9}},
+            "unknown key 'max_row'; did you mean 'max_rows'? choices: format, max_rows, max_bytes",
+        ),
+        (
+            {"source": {**GOOD["source"], "fone": "p"}},
+            "unknown key 'fone'; did you mean 'phone'? choices: table, query, file, ",
+        ),
         ({"name": "Home Loans"}, "name"),
         ({"workflow_column": "wf"}, "exactly one of workflow and workflow_column"),
         ({"workflow": None}, "exactly one of workflow and workflow_column"),
