@@ -89,6 +89,11 @@ class SyncConfig(StrictModel):
         default="enrolment_ref",
         description="Header of the correlation column; null turns it off.",
     )
+    in_doubt: Literal["replan", "hold"] = Field(
+        default="replan",
+        description="What becomes of a row that was sent and is proved absent from the workflow: "
+        "the next run plans it again, or it waits for `dialnexa reconcile --release`.",
+    )
     batch: BatchConfig = BatchConfig()
     guard: GuardConfig = GuardConfig()
     schedule: str | None = None

@@ -60,6 +60,9 @@ def doctor(
 @app.command()
 def reconcile(
     sync: Annotated[str | None, typer.Option(help="Only this sync's batches.")] = None,
+    release: Annotated[
+        bool, typer.Option("--release", help="Let held rows that are proved absent be sent again.")
+    ] = False,
 ) -> None:
     """Settle batches in doubt by listing their workflows; nothing is sent."""
     from dialnexa_pipeline.api import DialNexaClient
@@ -77,7 +80,12 @@ def reconcile(
             ) as client,
         ):
             settled = settle_doubts(
-                ledger, client, settle=settings.settle, confirm=settings.confirm, sync=sync
+                ledger,
+                client,
+                settle=settings.settle,
+                confirm=settings.confirm,
+                sync=sync,
+                release=release,
             )
             for name in dict.fromkeys(batch.sync for batch in settled):
                 record_enrolments(ledger, settings.warehouse_url, name)
@@ -86,7 +94,7 @@ def reconcile(
     if not settled:
         console.print("No batch is in doubt.")
         return
-    table = Table("batch", "sync", "workflow", "enrolled", "absent", "still in doubt")
+    table = Table("batch", "sync", "workflow", "enrolled", "absent", "still in doubt", "held")
     for batch in settled:
         table.add_row(
             batch.batch_id,
@@ -95,6 +103,7 @@ def reconcile(
             str(batch.enrolled),
             str(batch.absent),
             str(batch.waiting),
+            str(batch.held),
         )
     console.print(table)
     waiting = sum(batch.waiting for batch in settled)
@@ -103,6 +112,18 @@ def reconcile(
             f"{waiting} rows are not listed yet. Absence counts only {settings.settle} after the "
             f"doubt arose and in two listings {settings.confirm} apart; run this again then."
         )
+    held = sum(batch.held for batch in settled)
+    if held:
+        console.print(
+            f"{held} rows are proved absent and wait for a person, because their sync says "
+            "in_doubt: hold. `dialnexa reconcile --release` lets the next run send them."
+        )
+    problems = dict.fromkeys(batch.problem for batch in settled if batch.problem is not None)
+    for problem in problems:
+        console.print(f"[red]{escape(problem)}[/red]", highlight=False)
+    if problems:
+        raise typer.Exit(1)
+    if waiting or held:
         raise typer.Exit(3)
 
 

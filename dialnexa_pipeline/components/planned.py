@@ -55,6 +55,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 config.batch.max_rows,
                 config.batch.max_bytes,
                 config.enrolment_ref,
+                hold_absent=config.in_doubt == "hold",
             )
             plan_leads(
                 plan, staged, ledger=opened, store=files, limits=limits, dedupe=config.dedupe
@@ -96,7 +97,10 @@ def _settle_doubts(
         context.log.warning(f"Batches in doubt stay in doubt: {error}")
         return
     for batch in settled:
+        if batch.problem is not None:
+            context.log.warning(f"Batch {batch.batch_id} stays in doubt: {batch.problem}")
+            continue
         context.log.info(
             f"Batch {batch.batch_id} of {batch.workflow_id}: {batch.enrolled} rows found enrolled, "
-            f"{batch.absent} proved absent, {batch.waiting} still in doubt."
+            f"{batch.absent} proved absent, {batch.waiting} still in doubt, {batch.held} held."
         )

@@ -33,12 +33,18 @@ _VARIABLE = "var:"
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """Format and bounds of batch files, and the header of the correlation column (or none)."""
+    """What a sync asks of its batches.
+
+    Attributes:
+        ref_column: header of the correlation column; None turns it off.
+        hold_absent: rows that are proved absent after a doubt wait for a person.
+    """
 
     format: str
     max_rows: int
     max_bytes: int
     ref_column: str | None
+    hold_absent: bool = False
 
 
 @dataclass(slots=True)
@@ -161,7 +167,10 @@ class _Planner:
                 for n in range(first, last)
             ]
             won = self._ledger.plans.claim(
-                self._plan, candidates, ref_column=self._limits.ref_column
+                self._plan,
+                candidates,
+                ref_column=self._limits.ref_column,
+                hold_absent=self._limits.hold_absent,
             )
             reach("plan.claimed")
             piece = files.slice(first, last - first)

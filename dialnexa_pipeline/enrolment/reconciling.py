@@ -1,20 +1,25 @@
 """Settle batches in doubt by listing their workflow: presence is proof, absence takes patience."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dialnexa_pipeline.api import DialNexaClient, ListedLead
+from dialnexa_pipeline.api import ApiError, DialNexaClient
+from dialnexa_pipeline.enrolment.recognising import DoubtfulClaims
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Batch, Ledger
-
-# DialNexa's clock stamps createdAt and ours stamps sent_at; they may disagree by this much.
-_CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class SettledBatch:
-    """What a listing said of one batch: `waiting` rows are neither proved nor given up."""
+    """What a listing said of one batch, in rows.
+
+    Attributes:
+        enrolled: shown by the listing.
+        absent: proved absent, and free to be planned again.
+        waiting: neither proved nor given up; a later listing decides.
+        held: proved absent, and waiting for a person (`in_doubt: hold`).
+        problem: why the workflow could not be listed; None when it was.
+    """
 
     batch_id: str
     sync: str
@@ -22,6 +27,8 @@ class SettledBatch:
     enrolled: int
     absent: int
     waiting: int
+    held: int = 0
+    problem: str | None = None
 
 
 def reconcile(
@@ -31,16 +38,18 @@ def reconcile(
     settle: timedelta,
     confirm: timedelta,
     sync: str | None = None,
+    release: bool = False,
 ) -> list[SettledBatch]:
     """List each workflow that has batches in doubt, once, and settle what the list proves.
+
+    A workflow that cannot be listed leaves its batches as they are and says why; the others are
+    settled. Held rows alone are no reason to list a workflow.
 
     Args:
         settle: how long absence means nothing after the doubt arose.
         confirm: how far apart the two listings must lie that agree on absence.
         sync: only this sync's batches; None for all.
-
-    Raises:
-        ApiError: a workflow cannot be listed; batches of workflows listed before are settled.
+        release: a person lets rows go that are held, if this listing lacks them too.
     """
     ledger.doubts.put_dead_senders_in_doubt()
     by_workflow: dict[str, list[Batch]] = {}
@@ -48,62 +57,57 @@ def reconcile(
         by_workflow.setdefault(batch.workflow_id, []).append(batch)
     settled: list[SettledBatch] = []
     for workflow_id, batches in by_workflow.items():
-        wanted = _Wanted(ledger, batches)
-        for lead in client.list_leads(workflow_id):
-            wanted.meet(lead)
+        if not release and all(batch.is_held for batch in batches):
+            settled += [_unlisted(ledger, batch) for batch in batches]
+            continue
+        began = ledger.doubts.clock()
+        doubtful = DoubtfulClaims(ledger, batches)
+        try:
+            for lead in client.list_leads(workflow_id):
+                doubtful.meet(lead)
+        except ApiError as error:
+            settled += [_unlisted(ledger, batch, str(error)) for batch in batches]
+            continue
         reach("reconcile.listed")
         for batch in batches:
-            found = wanted.found[batch.batch_id]
+            found = doubtful.found_in(batch)
             missing = ledger.doubts.settle_found(batch.batch_id, found)
             reach("reconcile.found_settled")
-            absent = 0
+            absent = held = 0
             if missing:
-                proved = ledger.doubts.note_absence(batch.batch_id, settle=settle, confirm=confirm)
+                proved = ledger.doubts.note_absence(
+                    batch.batch_id, listing_began=began, settle=settle, confirm=confirm
+                )
                 reach("reconcile.absence_noted")
-                if proved:
+                is_held = ledger.batches.get(batch.batch_id).is_held
+                if proved or (release and is_held):
                     absent = ledger.doubts.settle_absent(batch.batch_id)
                     reach("reconcile.absent_settled")
+                held = missing - absent if is_held else 0
             settled.append(
                 SettledBatch(
                     batch.batch_id,
                     batch.sync,
                     workflow_id,
-                    len(found),
-                    absent,
-                    missing - absent,
+                    enrolled=len(found),
+                    absent=absent,
+                    waiting=missing - absent - held,
+                    held=held,
                 )
             )
     return settled
 
 
-class _Wanted:
-    """The doubtful claims of one workflow, by correlation value or by phone."""
-
-    def __init__(self, ledger: Ledger, batches: Sequence[Batch]) -> None:
-        self.found: dict[str, dict[str, str]] = {batch.batch_id: {} for batch in batches}
-        self._by_ref: dict[str, str] = {}
-        self._by_phone: dict[str, tuple[str, Batch]] = {}
-        self._ref_columns = {batch.ref_column for batch in batches if batch.ref_column}
-        for batch in batches:
-            for claim in ledger.batches.claims_of(batch.batch_id):
-                if claim.state != "in_doubt":
-                    continue
-                if batch.ref_column:
-                    self._by_ref[claim.enrolment_ref] = batch.batch_id
-                else:
-                    self._by_phone[claim.e164] = (claim.enrolment_ref, batch)
-
-    def meet(self, lead: ListedLead) -> None:
-        """Match one listed lead; somebody else's leads match nothing."""
-        for column in self._ref_columns:
-            ref = lead.variables.get(column)
-            if ref is not None and ref in self._by_ref:
-                self.found[self._by_ref[ref]][ref] = lead.id
-                return
-        match = self._by_phone.get(lead.phone)
-        if match is None:
-            return
-        ref, batch = match
-        sent_at, created_at = batch.sent_at, lead.created_at
-        if sent_at and created_at and created_at >= sent_at - _CLOCK_TOLERANCE:
-            self.found[batch.batch_id][ref] = lead.id
+def _unlisted(ledger: Ledger, batch: Batch, problem: str | None = None) -> SettledBatch:
+    rows = len(ledger.doubts.claims_of(batch.batch_id))
+    held = rows if batch.is_held else 0
+    return SettledBatch(
+        batch.batch_id,
+        batch.sync,
+        batch.workflow_id,
+        enrolled=0,
+        absent=0,
+        waiting=rows - held,
+        held=held,
+        problem=problem,
+    )

@@ -9,11 +9,12 @@ from dialnexa_pipeline.leads.files import (
 from dialnexa_pipeline.leads.reasons import OUTCOMES, REASONS
 from dialnexa_pipeline.leads.screening import ScreeningConfig, screen
 from dialnexa_pipeline.leads.text import text_of
-from dialnexa_pipeline.leads.variables import validate_variables
+from dialnexa_pipeline.leads.variables import RESERVED_VARIABLES, validate_variables
 
 __all__ = [
     "OUTCOMES",
     "REASONS",
+    "RESERVED_VARIABLES",
     "ScreeningConfig",
     "csv_header_bytes",
     "csv_row_bytes",

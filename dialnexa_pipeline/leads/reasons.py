@@ -52,6 +52,9 @@ _SENTENCES = {
     ),
     "in_doubt/no_answer": "Sent, and the answer is unknown; reconcile settles it, nobody re-sends.",
     "in_doubt/partial_answer": "DialNexa's answer does not account for this row; reconcile will.",
+    "in_doubt/held": (
+        "DialNexa's lists lack it, and the sync holds such rows; `dialnexa reconcile --release`."
+    ),
     "in_doubt/earlier_run": "An earlier run sent this lead and its answer is still unknown.",
     "planned/not_sent": "In a batch file that is not sent yet.",
     "planned/other_run": "Another run of this sync holds the lead in a batch not sent yet.",

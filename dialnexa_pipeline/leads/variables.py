@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dialnexa_pipeline.errors import ConfigError
 
 # Injected by DialNexa itself, so a column of that name would be lost.
-RESERVED = ("caller_number", "call_id", "agent_id", "agent_name")
+RESERVED_VARIABLES = ("caller_number", "call_id", "agent_id", "agent_name")
 MAX_COLUMNS = 15
 
 
@@ -28,10 +28,10 @@ def validate_variables(variables: Mapping[str, str], ref_column: str | None) -> 
                 f"variables: the header {header!r} is blank or has blanks around it; name it "
                 "plainly."
             )
-        if header.casefold() in RESERVED:
+        if header.casefold() in RESERVED_VARIABLES:
             raise ConfigError(
-                f"variables: {header!r} is reserved by DialNexa ({', '.join(RESERVED)}); choose "
-                "another header."
+                f"variables: {header!r} is reserved by DialNexa "
+                f"({', '.join(RESERVED_VARIABLES)}); choose another header."
             )
         earlier = seen.get(header.casefold())
         if earlier is not None:

@@ -1,14 +1,14 @@
 """Batches in doubt: settled by what listings of their workflow prove, and never sent again."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.records import Batch
-from dialnexa_pipeline.ledger.rejections import resolve_enrolled
+from dialnexa_pipeline.ledger.records import Batch, Claim
+from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
 from dialnexa_pipeline.ledger.tables import batches, claims
 from dialnexa_pipeline.ledger.transitions import (
     count_claims,
@@ -17,6 +17,13 @@ from dialnexa_pipeline.ledger.transitions import (
     lock_batch,
     put_batch_in_doubt,
     select_batches,
+    select_claims,
+)
+
+_HELD = "in_doubt/held"
+_HELD_DETAIL = (
+    "Two listings of the workflow lack this row, and the sync says in_doubt: hold, so a person "
+    "decides: `dialnexa reconcile --release` lets the next run plan it again."
 )
 
 
@@ -32,6 +39,47 @@ class Doubts:
         if sync is not None:
             conditions.append(batches.c.sync == sync)
         return select_batches(self._database, *conditions)
+
+    def clock(self) -> datetime:
+        """The ledger's clock: read it before a listing, so that the listing is not held younger."""
+        with self._database.transaction() as connection:
+            return self._database.now(connection)
+
+    def claims_of(self, batch_id: str) -> list[Claim]:
+        """The claims of a batch that are in doubt."""
+        return select_claims(self._database, batch_id, claims.c.state == "in_doubt")
+
+    def due(self, *, sync: str | None = None, settle: timedelta, confirm: timedelta) -> list[str]:
+        """Ids of batches that reconciling now can bring forward, oldest first.
+
+        A dead sender's batch and one that no listing has been held against are due at once; what a
+        listing lacked is due again after `settle`, and once more after `confirm`. Rows that wait
+        for a person are never due.
+        """
+        with self._database.transaction() as connection:
+            now = self._database.now(connection)
+            is_dead = sa.and_(batches.c.state == "sending", batches.c.lease_expires_at < now)
+            is_held = sa.and_(batches.c.hold_absent, batches.c.absence_proved_at.is_not(None))
+            is_doubtful = sa.and_(
+                batches.c.state == "in_doubt",
+                sa.not_(is_held),
+                sa.or_(
+                    batches.c.listed_at.is_(None),
+                    batches.c.absent_seen_at <= now - confirm,
+                    sa.and_(
+                        batches.c.absent_seen_at.is_(None),
+                        batches.c.in_doubt_since <= now - settle,
+                    ),
+                ),
+            )
+            statement = (
+                sa.select(batches.c.batch_id)
+                .where(sa.or_(is_dead, is_doubtful))
+                .order_by(batches.c.created_at, batches.c.batch_id)
+            )
+            if sync is not None:
+                statement = statement.where(batches.c.sync == sync)
+            return list(connection.execute(statement).scalars())
 
     def put_dead_senders_in_doubt(self) -> list[str]:
         """sending → in_doubt for batches whose lease ran out: their sender is dead."""
@@ -70,34 +118,60 @@ class Doubts:
                 resolve_enrolled(connection, batch_id, now=now, change_id=change_id)
             return missing
 
-    def note_absence(self, batch_id: str, *, settle: timedelta, confirm: timedelta) -> bool:
-        """Write down that a listing lacks rows; True when they may be given up as absent.
+    def note_absence(
+        self, batch_id: str, *, listing_began: datetime, settle: timedelta, confirm: timedelta
+    ) -> bool:
+        """Write down that a whole listing lacks rows; True when they may be given up as absent.
 
-        Absence counts only after the settle time, in two listings that agree and lie `confirm`
-        apart (docs/design.md, "A batch's life").
+        Absence counts only in listings that began after the settle time, and only when two of them
+        agree, the second begun `confirm` after the first was held against the batch
+        (docs/design.md, "A batch's life"). Rows that a sync wants held wait for a person instead.
+
+        Args:
+            listing_began: what `clock` said before the listing was asked for.
         """
         with self._database.transaction() as connection:
             batch = lock_batch(connection, batch_id)
+            since = batch.in_doubt_since
+            if batch.state != "in_doubt" or since is None or listing_began < since:
+                return False
             now = self._database.now(connection)
-            if batch.state != "in_doubt" or batch.in_doubt_since is None:
-                return False
-            if now < batch.in_doubt_since + settle:
-                return False
             missing = count_claims(connection, batch_id, "in_doubt")
-            if batch.absent_seen_at is None or batch.absent_rows != missing:
-                connection.execute(
-                    sa.update(batches)
-                    .where(batches.c.batch_id == batch_id)
-                    .values(absent_seen_at=now, absent_rows=missing)
+            seen_at, proved_at = batch.absent_seen_at, batch.absence_proved_at
+            # Claims only ever leave the doubt, so equal counts are the same rows.
+            if seen_at is not None and batch.absent_rows == missing:
+                if proved_at is None and listing_began >= seen_at + confirm:
+                    proved_at = now
+            else:
+                seen_at = now if listing_began >= since + settle else None
+                proved_at = None
+            connection.execute(
+                sa.update(batches)
+                .where(batches.c.batch_id == batch_id)
+                .values(
+                    listed_at=listing_began,
+                    absent_seen_at=seen_at,
+                    absent_rows=missing if seen_at is not None else None,
+                    absence_proved_at=proved_at,
                 )
-                return False
-            return now >= batch.absent_seen_at + confirm
+            )
+            proved = proved_at is not None
+            if batch.hold_absent and proved != (batch.absence_proved_at is not None):
+                _tell_held(connection, batch, now, held=proved)
+            return proved and not batch.hold_absent
 
     def settle_absent(self, batch_id: str) -> int:
-        """in_doubt → enrolled or released: rows proved absent are free to be planned again."""
+        """in_doubt → enrolled or released: rows proved absent are free to be planned again.
+
+        Returns how many; none when a listing has shown some of them since they were proved absent,
+        because then the two listings do not agree any more.
+        """
         with self._database.transaction() as connection:
             batch = lock_batch(connection, batch_id)
             if batch.state != "in_doubt":
+                return 0
+            missing = count_claims(connection, batch_id, "in_doubt")
+            if batch.absent_rows is not None and batch.absent_rows != missing:
                 return 0
             now = self._database.now(connection)
             released = connection.execute(
@@ -120,3 +194,15 @@ class Doubts:
                 settled_at=now,
             )
             return released
+
+
+def _tell_held(connection: sa.Connection, batch: Batch, now: datetime, *, held: bool) -> None:
+    """Rows proved absent say that they wait for a person; when the proof fell, why they doubt."""
+    reason, detail = (_HELD, _HELD_DETAIL) if held else (batch.reason, batch.detail)
+    connection.execute(
+        sa.update(claims)
+        .where(claims.c.batch_id == batch.batch_id, claims.c.state == "in_doubt")
+        .values(reason=reason, detail=detail)
+    )
+    change_id = note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
+    list_unenrolled_claims(connection, batch.batch_id, now=now, change_id=change_id)

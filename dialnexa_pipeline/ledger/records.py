@@ -79,6 +79,11 @@ class Batch:
     reason: str | None
     detail: str | None
 
+    @property
+    def is_held(self) -> bool:
+        """Its rows in doubt are proved absent, and a person decides whether they are sent again."""
+        return self.hold_absent and self.absence_proved_at is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

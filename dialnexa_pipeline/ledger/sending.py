@@ -20,6 +20,7 @@ from dialnexa_pipeline.ledger.transitions import (
     lock_batch,
     put_batch_in_doubt,
     select_batches,
+    select_claims,
 )
 
 
@@ -52,19 +53,7 @@ class Batches:
 
     def claims_of(self, batch_id: str) -> list[Claim]:
         """The claims of a batch, in file order."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(
-                sa.select(
-                    claims.c.enrolment_ref,
-                    claims.c.lead_key,
-                    claims.c.raw_phone,
-                    claims.c.phone,
-                    claims.c.state,
-                )
-                .where(claims.c.batch_id == batch_id)
-                .order_by(claims.c.seq)
-            )
-            return [Claim(*row) for row in rows]
+        return select_claims(self._database, batch_id)
 
     def start_sending(self, batch_id: str, *, owner: str, run_id: str, lease: timedelta) -> bool:
         """planned → sending, leased to `owner`; False when somebody else was faster."""

@@ -75,6 +75,8 @@ batches = sa.Table(
     sa.Column("lease_expires_at", UtcDateTime),
     sa.Column("sent_at", UtcDateTime),
     sa.Column("in_doubt_since", UtcDateTime),
+    # When the newest whole listing since the doubt arose began.
+    sa.Column("listed_at", UtcDateTime),
     sa.Column("absent_seen_at", UtcDateTime),
     sa.Column("absent_rows", sa.BigInteger),
     sa.Column("absence_proved_at", UtcDateTime),

@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.records import Batch
+from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
 from dialnexa_pipeline.ledger.tables import batches, claims
 
 _BATCH_COLUMNS = [batches.c[name] for name in Batch.__dataclass_fields__]
+_CLAIM_COLUMNS = [claims.c[name] for name in Claim.__dataclass_fields__]
 
 
 def lock_batch(connection: sa.Connection, batch_id: str) -> Batch:
@@ -32,6 +33,19 @@ def select_batches(database: LedgerDatabase, *conditions: sa.ColumnElement[bool]
     )
     with database.transaction() as connection:
         return [Batch(*row) for row in connection.execute(statement)]
+
+
+def select_claims(
+    database: LedgerDatabase, batch_id: str, *conditions: sa.ColumnElement[bool]
+) -> list[Claim]:
+    """Claims of a batch, in file order."""
+    statement = (
+        sa.select(*_CLAIM_COLUMNS)
+        .where(claims.c.batch_id == batch_id, *conditions)
+        .order_by(claims.c.seq)
+    )
+    with database.transaction() as connection:
+        return [Claim(*row) for row in connection.execute(statement)]
 
 
 def count_claims(connection: sa.Connection, batch_id: str, state: str) -> int:

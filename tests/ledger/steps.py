@@ -10,10 +10,19 @@ NOW = timedelta(0)
 HOUR = timedelta(hours=1)
 
 
-def planned(ledger: Ledger, rows: int = 10, *, run_id: str = "r1", batch_id: str = "b1") -> Plan:
+def planned(
+    ledger: Ledger,
+    rows: int = 10,
+    *,
+    run_id: str = "r1",
+    batch_id: str = "b1",
+    hold_absent: bool = False,
+) -> Plan:
     """A ready plan of sync `a` with one batch on disk."""
     plan = ledger.plans.begin(sync="a", partition_key="", run_id=run_id)
-    won = ledger.plans.claim(plan, candidates(plan, range(rows), batch_id), ref_column="ref")
+    won = ledger.plans.claim(
+        plan, candidates(plan, range(rows), batch_id), ref_column="ref", hold_absent=hold_absent
+    )
     on_disk(ledger, batch_id, len(won))
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
     return plan
@@ -24,16 +33,16 @@ def on_disk(ledger: Ledger, batch_id: str, rows: int) -> None:
     ledger.plans.batch_is_on_disk(batch_id, file_path="f", sha256="s", file_bytes=1, row_count=rows)
 
 
-def sending(ledger: Ledger, rows: int = 10) -> Plan:
+def sending(ledger: Ledger, rows: int = 10, *, hold_absent: bool = False) -> Plan:
     """As `planned`, and the batch is leased to `me`."""
-    plan = planned(ledger, rows)
+    plan = planned(ledger, rows, hold_absent=hold_absent)
     assert ledger.batches.start_sending("b1", owner="me", run_id="r1", lease=LEASE)
     return plan
 
 
-def doubtful(ledger: Ledger, rows: int = 10) -> Plan:
+def doubtful(ledger: Ledger, rows: int = 10, *, hold_absent: bool = False) -> Plan:
     """As `sending`, and the answer never came."""
-    plan = sending(ledger, rows)
+    plan = sending(ledger, rows, hold_absent=hold_absent)
     ledger.batches.put_in_doubt("b1", owner="me", reason="in_doubt/no_answer", detail="504")
     return plan
 

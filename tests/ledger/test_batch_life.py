@@ -76,21 +76,6 @@ def test_a_living_sender_is_left_alone(ledger: Ledger) -> None:
     assert ledger.doubts.put_dead_senders_in_doubt() == []
 
 
-def test_absence_needs_the_settle_time_and_two_listings_that_agree(ledger: Ledger) -> None:
-    sending(ledger)
-    ledger.batches.put_in_doubt("b1", owner="me", reason="in_doubt/no_answer", detail="504")
-    hour = timedelta(hours=1)
-    assert not ledger.doubts.note_absence("b1", settle=hour, confirm=NOW)
-    assert not ledger.doubts.note_absence("b1", settle=hour, confirm=NOW)
-    assert not ledger.doubts.note_absence("b1", settle=NOW, confirm=NOW), "the first listing"
-    late = ledger.batches.claims_of("b1")[0].enrolment_ref
-    ledger.doubts.settle_found("b1", {late: "l1"})
-    assert not ledger.doubts.note_absence("b1", settle=NOW, confirm=NOW), "it does not agree"
-    assert not ledger.doubts.note_absence("b1", settle=NOW, confirm=hour), "too soon after"
-    assert ledger.doubts.note_absence("b1", settle=NOW, confirm=NOW)
-    assert ledger.doubts.settle_absent("b1") == 9
-
-
 def test_rows_proved_absent_may_be_claimed_again(ledger: Ledger) -> None:
     sending(ledger)
     ledger.batches.put_in_doubt("b1", owner="me", reason="in_doubt/no_answer", detail="504")

@@ -41,6 +41,7 @@ GOOD: dict[str, Any] = {
         ({"timezone": "Bombay"}, "'Bombay' is not an IANA zone"),
         ({"partitions": {"every": "day", "start": "2026-01-01"}}, "partitions need source.updated"),
         ({"dedupe": "soon"}, "'soon' is neither 'forever' nor a duration"),
+        ({"in_doubt": "resend"}, "'replan' or 'hold'"),
         ({"batch": {"max_bytes": "9 bananas"}}, "'9 bananas' is not a size"),
         ({"guard": {"max_leads": 0}}, "guard.max_leads"),
     ],

@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("lease_expires_at", UtcDateTime(), nullable=True),
         sa.Column("sent_at", UtcDateTime(), nullable=True),
         sa.Column("in_doubt_since", UtcDateTime(), nullable=True),
+        sa.Column("listed_at", UtcDateTime(), nullable=True),
         sa.Column("absent_seen_at", UtcDateTime(), nullable=True),
         sa.Column("absent_rows", sa.BigInteger(), nullable=True),
         sa.Column("absence_proved_at", UtcDateTime(), nullable=True),
