@@ -3,6 +3,8 @@
 # Dagster reads the return annotation and knows the plain class only.
 # pyright: reportMissingTypeArgument=false
 
+from dataclasses import dataclass, field
+
 import dagster as dg
 
 from dialnexa_pipeline.components.checks import (
@@ -11,6 +13,7 @@ from dialnexa_pipeline.components.checks import (
     conservation,
     nothing_in_doubt,
 )
+from dialnexa_pipeline.components.interrupted import INTERRUPTIONS, ending_canceled
 from dialnexa_pipeline.components.resources import (
     DialNexaResource,
     LedgerResource,
@@ -20,6 +23,8 @@ from dialnexa_pipeline.components.resources import (
 from dialnexa_pipeline.components.showing import batch_table, outcome_metadata, record_schema
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import send_plan
+from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan
 from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
 from dialnexa_pipeline.sync import SyncConfig
 
@@ -52,47 +57,116 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         warehouse: WarehouseResource,
         store: StoreResource,
     ):
-        with ledger.open() as opened:
-            plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
-            if plan is None:
-                raise dg.Failure(
-                    f"Sync {config.name!r} has no plan to send; materialise "
-                    f"{config.name}/lead_batches first.",
-                    allow_retries=False,
+        with ending_canceled(context):
+            with ledger.open() as opened:
+                plan = opened.plans.current(
+                    sync=config.name, partition_key=partition_key_of(context)
                 )
-            opened.doubts.put_dead_senders_in_doubt()
-            with dialnexa.client() as client:
-                report = send_plan(
-                    plan,
-                    ledger=opened,
-                    store=store.open(),
-                    client=client,
-                    run_id=context.run.run_id,
-                    note=context.log.info,
-                )
-            record_enrolments(opened, warehouse.url, config.name)
-            account = opened.accounts.of_plan(plan.plan_id)
-            doubtful = opened.doubts.batches(sync=config.name)
-            batches = opened.batches.of_plan(plan.plan_id)
-            problems = [*report.problems]
-            if report.stopped is not None and report.stopped not in problems:
-                problems.append(report.stopped)
-            if problems:
-                # Downstream assets are skipped after a failure, so the records follow here.
-                record_rejected_rows(opened, warehouse.url, config.name)
-                record_counts(opened, warehouse.url, config.name)
-        yield dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": account.by_outcome().get("enrolled", 0),
-                "dagster/column_schema": record_schema("dialnexa_enrolments"),
-                "posts": report.posts,
-                "batches": batch_table(batches),
-                "plan_id": plan.plan_id,
-                **outcome_metadata(account),
-            },
-            check_results=[conservation(account), nothing_in_doubt(doubtful)],
-        )
-        if problems:
-            raise dg.Failure(" ".join(problems), allow_retries=False)
+                if plan is None:
+                    raise dg.Failure(
+                        f"Sync {config.name!r} has no plan to send; materialise "
+                        f"{config.name}/lead_batches first.",
+                        allow_retries=False,
+                    )
+                sent = _send(context, plan, opened, dialnexa, store)
+                try:
+                    _record(opened, warehouse, config.name, sent)
+                    result = _explained(opened, plan, sent)
+                except LedgerUnavailable as gone:
+                    if sent.broken_by is not None:
+                        raise sent.broken_by from gone
+                    raise
+            # What is yielded before a failure or an interruption is kept.
+            yield result
+            if sent.broken_by is not None:
+                raise sent.broken_by
+            if sent.problems:
+                raise dg.Failure(" ".join(sent.problems), allow_retries=False)
 
     return enrolments
+
+
+@dataclass(slots=True)
+class _Sent:
+    """How sending ended: sentences for the operator, and what broke it off, if anything did."""
+
+    metadata: dict[str, int] = field(default_factory=dict[str, int])
+    problems: list[str] = field(default_factory=list[str])
+    broken_by: BaseException | None = None
+
+
+def _send(
+    context: dg.AssetExecutionContext,
+    plan: Plan,
+    ledger: Ledger,
+    dialnexa: DialNexaResource,
+    store: StoreResource,
+) -> _Sent:
+    """Send what is planned; whatever breaks it off, no batch is left as if it were being sent."""
+    sent = _Sent()
+    try:
+        ledger.doubts.put_dead_senders_in_doubt()
+        with dialnexa.client() as client:
+            report = send_plan(
+                plan,
+                ledger=ledger,
+                store=store.open(),
+                client=client,
+                run_id=context.run_id,
+                note=context.log.info,
+            )
+    except BaseException as error:
+        if isinstance(error, DialNexaError):
+            sent.problems.append(str(error))
+        else:
+            sent.broken_by = error
+        _leave_nothing_in_the_air(ledger, plan, context.run_id)
+        return sent
+    sent.metadata["posts"] = report.posts
+    sent.problems += report.problems
+    if report.stopped is not None and report.stopped not in report.problems:
+        sent.problems.append(report.stopped)
+    return sent
+
+
+def _leave_nothing_in_the_air(ledger: Ledger, plan: Plan, run_id: str) -> None:
+    try:
+        ledger.doubts.put_senders_of_run_in_doubt(run_id)
+        ledger.batches.list_unsent(plan.plan_id)
+    except LedgerUnavailable:
+        # The lease runs out without a heart-beat, and the next run puts the batch in doubt.
+        return
+
+
+def _record(ledger: Ledger, warehouse: WarehouseResource, sync: str, sent: _Sent) -> None:
+    """Let the record tables follow: all of them here when downstream assets will be skipped."""
+    try:
+        record_enrolments(ledger, warehouse.url, sync)
+        if sent.problems or sent.broken_by is not None:
+            record_rejected_rows(ledger, warehouse.url, sync)
+            record_counts(ledger, warehouse.url, sync)
+    except LedgerUnavailable:
+        raise
+    except DialNexaError as error:
+        sent.problems.append(str(error))
+    except INTERRUPTIONS as error:
+        # Asked again while a warehouse is slow: what is left follows with the next run.
+        sent.broken_by = sent.broken_by or error
+
+
+def _explained(ledger: Ledger, plan: Plan, sent: _Sent) -> dg.MaterializeResult:
+    account = ledger.accounts.of_plan(plan.plan_id)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": account.by_outcome().get("enrolled", 0),
+            "dagster/column_schema": record_schema("dialnexa_enrolments"),
+            "batches": batch_table(ledger.batches.of_plan(plan.plan_id)),
+            "plan_id": plan.plan_id,
+            **sent.metadata,
+            **outcome_metadata(account),
+        },
+        check_results=[
+            conservation(account),
+            nothing_in_doubt(ledger.doubts.batches(sync=plan.sync)),
+        ],
+    )

@@ -6,6 +6,7 @@
 import dagster as dg
 
 from dialnexa_pipeline.components.checks import VOLUME_GUARD, volume_guard
+from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
 from dialnexa_pipeline.components.screened import staged_file
 from dialnexa_pipeline.components.showing import batch_table, outcome_metadata
@@ -43,7 +44,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         files = store.open()
         staged = staged_file(context, config, files)
-        with ledger.open() as opened:
+        with ending_canceled(context), ledger.open() as opened:
             _settle_doubts(context, config, dialnexa, opened)
             plan = opened.plans.begin(
                 sync=config.name,

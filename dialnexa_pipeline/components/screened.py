@@ -5,6 +5,7 @@
 
 import dagster as dg
 
+from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
 from dialnexa_pipeline.components.showing import (
     column_schema,
@@ -42,14 +43,15 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
     def screened_leads(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
     ) -> dg.MaterializeResult:
-        source = open_source(
-            config.source,
-            warehouse_url=warehouse.url,
-            columns=config.source_columns,
-            window=window_of(context),
-        )
         path = staged_path(config.name, context.run.run_id, partition_key_of(context))
-        staged = stage_leads(source, config.screening, store.open(), path)
+        with ending_canceled(context):
+            source = open_source(
+                config.source,
+                warehouse_url=warehouse.url,
+                columns=config.source_columns,
+                window=window_of(context),
+            )
+            staged = stage_leads(source, config.screening, store.open(), path)
         counts = [
             Count(workflow, "invalid", reason, leads)
             for (workflow, reason), leads in staged.counts.items()

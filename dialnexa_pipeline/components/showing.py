@@ -78,12 +78,13 @@ def sample_table(sample: Sequence[SampleRow]) -> dg.MetadataValue:
 
 
 def batch_table(batches: Sequence[Batch]) -> dg.MetadataValue:
-    """At most 100 batches: workflow, state, rows, bytes and file."""
+    """At most 100 batches: workflow, state and why, rows, bytes and file."""
     records = [
         dg.TableRecord(
             {
                 "workflow_id": batch.workflow_id,
                 "state": batch.state,
+                "why": batch.detail or "",
                 "leads": batch.row_count,
                 "bytes": batch.file_bytes or 0,
                 "file": batch.file_path or "",
@@ -97,6 +98,7 @@ def batch_table(batches: Sequence[Batch]) -> dg.MetadataValue:
             {
                 "workflow_id": "string",
                 "state": "string",
+                "why": "string",
                 "leads": "int",
                 "bytes": "int",
                 "file": "string",

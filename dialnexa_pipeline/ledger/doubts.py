@@ -1,6 +1,6 @@
 """Batches in doubt: settled by what listings of their workflow prove, and never sent again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -83,22 +83,37 @@ class Doubts:
 
     def put_dead_senders_in_doubt(self) -> list[str]:
         """sending → in_doubt for batches whose lease ran out: their sender is dead."""
+        return self._put_in_doubt(
+            lambda now: batches.c.lease_expires_at < now,
+            "The run that was sending this batch ended before DialNexa's answer was written down.",
+        )
+
+    def put_senders_of_run_in_doubt(self, run_id: str) -> list[str]:
+        """sending → in_doubt for what a run left in the air; only that run itself may ask."""
+        return self._put_in_doubt(
+            lambda _now: batches.c.sent_by_run == run_id,
+            "The run was interrupted before DialNexa's answer was written down.",
+        )
+
+    def _put_in_doubt(
+        self, which: Callable[[datetime], sa.ColumnElement[bool]], detail: str
+    ) -> list[str]:
         with self._database.transaction() as connection:
             now = self._database.now(connection)
-            dead = connection.execute(
-                sa.select(batches.c.batch_id)
-                .where(batches.c.state == "sending", batches.c.lease_expires_at < now)
-                .with_for_update()
-            ).scalars()
-            found = list(dead)
+            found = list(
+                connection.execute(
+                    sa.select(batches.c.batch_id)
+                    .where(batches.c.state == "sending", which(now))
+                    .with_for_update()
+                ).scalars()
+            )
             for batch_id in found:
                 put_batch_in_doubt(
                     connection,
                     lock_batch(connection, batch_id),
                     now,
                     reason="in_doubt/no_answer",
-                    detail="The run that was sending this batch ended before DialNexa's answer "
-                    "was written down.",
+                    detail=detail,
                 )
             return found
 
