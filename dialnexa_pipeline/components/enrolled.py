@@ -112,7 +112,7 @@ def _send(
                 ledger=ledger,
                 store=store.open(),
                 client=client,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 note=context.log.info,
             )
     except BaseException as error:
@@ -120,7 +120,7 @@ def _send(
             sent.problems.append(str(error))
         else:
             sent.broken_by = error
-        _leave_nothing_in_the_air(ledger, plan, context.run_id)
+        _leave_nothing_in_the_air(ledger, plan, context.run.run_id)
         return sent
     sent.metadata["posts"] = report.posts
     sent.problems += report.problems

@@ -18,7 +18,7 @@ def ending_canceled(context: dg.AssetExecutionContext | dg.OpExecutionContext) -
     try:
         yield
     except INTERRUPTIONS:
-        run = context.instance.get_run_by_id(context.run_id)
+        run = context.instance.get_run_by_id(context.run.run_id)
         if run is not None and run.status == dg.DagsterRunStatus.STARTED:
             context.instance.report_run_canceling(run, "The run's process was asked to end.")
         raise

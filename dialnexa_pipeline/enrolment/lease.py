@@ -1,11 +1,11 @@
-"""A sender's lease on a batch, kept alive by a heart-beat while the request is under way."""
+"""Leases of senders and planners, kept alive by a heart-beat while they work."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable
+from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan
 
 LEASE = timedelta(seconds=60)
 
@@ -14,18 +14,32 @@ LEASE = timedelta(seconds=60)
 def heartbeat(
     ledger: Ledger, batch_id: str, owner: str, lease: timedelta = LEASE
 ) -> Generator[None]:
-    """Renew the lease three times per term until the block ends."""
+    """Renew a sender's lease on a batch until the block ends."""
+    with _beating(lambda: ledger.batches.renew_lease(batch_id, owner=owner, lease=lease), lease):
+        yield
+
+
+@contextmanager
+def planning_heartbeat(ledger: Ledger, plan: Plan, lease: timedelta = LEASE) -> Generator[None]:
+    """Renew a planner's lease on its open plan until the block ends."""
+    with _beating(lambda: ledger.plans.renew_lease(plan, lease=lease), lease):
+        yield
+
+
+@contextmanager
+def _beating(renew: Callable[[], bool], lease: timedelta) -> Generator[None]:
+    """Renew three times per term, until the block ends or the lease is lost."""
     done = threading.Event()
 
     def beat() -> None:
         while not done.wait(lease.total_seconds() / 3):
             try:
-                if not ledger.batches.renew_lease(batch_id, owner=owner, lease=lease):
+                if not renew():
                     return
             except LedgerUnavailable:
                 continue
 
-    thread = threading.Thread(target=beat, name=f"lease-{batch_id}", daemon=True)
+    thread = threading.Thread(target=beat, name="lease", daemon=True)
     thread.start()
     try:
         yield

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.enrolment.lease import planning_heartbeat
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import csv_header_bytes, csv_row_bytes, render_csv, render_xlsx
 from dialnexa_pipeline.ledger import (
@@ -79,11 +80,15 @@ def plan_leads(
     reach("plan.begun")
     planner = _Planner(plan, ledger, store, limits, dedupe)
     rows = 0
-    with store.open_local(staged) as local, pq.ParquetFile(local) as parquet:
+    with (
+        planning_heartbeat(ledger, plan),
+        store.open_local(staged) as local,
+        pq.ParquetFile(local) as parquet,
+    ):
         for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS):
             rows += batch.num_rows
             planner.take(pa.Table.from_batches([batch]))
-    planner.close_all()
+        planner.close_all()
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata=METADATA_VERSION)
     reach("plan.ready")
 

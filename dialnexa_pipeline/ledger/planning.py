@@ -7,6 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger.abandoned import release_abandoned, release_unsent
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
@@ -26,7 +27,7 @@ _CLAIM_COLUMNS = {
 
 
 class PlanSuperseded(DialNexaError):
-    """A newer plan of the same sync and partition took over; this one claims nothing more."""
+    """A newer plan took over, or this one was taken for dead; it claims nothing more."""
 
 
 class Plans:
@@ -35,40 +36,35 @@ class Plans:
     def __init__(self, database: LedgerDatabase) -> None:
         self._database = database
 
-    def begin(self, *, sync: str, partition_key: str, run_id: str) -> Plan:
+    def begin(
+        self,
+        *,
+        sync: str,
+        partition_key: str,
+        run_id: str,
+        lease: timedelta = timedelta(seconds=60),
+    ) -> Plan:
         """Open a plan; claims of this sync and partition that were never sent are released.
 
-        A batch that is being sent, or is in doubt, keeps its claims (docs/design.md, invariant 1).
+        So are those of plans of other syncs that nobody finishes (`ledger.abandoned`). A batch that
+        is being sent, or is in doubt, keeps its claims (docs/design.md, invariant 1).
+
+        Args:
+            lease: how long the plan counts as alive unless its planner renews it.
         """
         plan = Plan(secrets.token_hex(8), sync, partition_key, run_id)
         with self._database.transaction() as connection:
             self._database.lock(connection, f"{sync}\x1f{partition_key}")
             now = self._database.now(connection)
-            earlier = sa.select(plans.c.plan_id).where(
-                plans.c.sync == sync, plans.c.partition_key == partition_key
-            )
+            of_partition = (plans.c.sync == sync, plans.c.partition_key == partition_key)
             connection.execute(
                 sa.update(plans)
-                .where(plans.c.plan_id.in_(earlier), plans.c.state != "superseded")
+                .where(*of_partition, plans.c.state != "superseded")
                 .values(state="superseded")
             )
-            never_sent = (
-                connection.execute(
-                    sa.update(batches)
-                    .where(batches.c.plan_id.in_(earlier))
-                    .where(batches.c.state.in_(("planned", "failed")))
-                    .values(state="released", settled_at=now)
-                    .returning(batches.c.batch_id)
-                )
-                .scalars()
-                .all()
-            )
-            if never_sent:
-                connection.execute(
-                    sa.update(claims)
-                    .where(claims.c.batch_id.in_(never_sent), claims.c.state == "planned")
-                    .values(state="released", live=False, settled_at=now)
-                )
+            earlier = sa.select(plans.c.plan_id).where(*of_partition)
+            release_unsent(connection, batches.c.plan_id.in_(earlier), now)
+            release_abandoned(connection, now)
             connection.execute(
                 sa.insert(plans).values(
                     plan_id=plan.plan_id,
@@ -77,9 +73,21 @@ class Plans:
                     run_id=run_id,
                     state="open",
                     created_at=now,
+                    lease_expires_at=now + lease,
                 )
             )
         return plan
+
+    def renew_lease(self, plan: Plan, *, lease: timedelta) -> bool:
+        """Heart-beat of a living planner; False when the plan is not open any more."""
+        with self._database.transaction() as connection:
+            now = self._database.now(connection)
+            renewed = connection.execute(
+                sa.update(plans)
+                .where(plans.c.plan_id == plan.plan_id, plans.c.state == "open")
+                .values(lease_expires_at=now + lease)
+            )
+            return renewed.rowcount == 1
 
     def expire(self, workflow_id: str, phones: Collection[int], *, older_than: timedelta) -> None:
         """End enrolled claims past the sync's `dedupe` duration, so the numbers are free again."""
@@ -287,8 +295,9 @@ class Plans:
         if state != "open":
             raise PlanSuperseded(
                 f"Sync {plan.sync!r}: another run planned the same sync and partition while this "
-                "one was planning, so this plan stops here and claims nothing more. Nothing was "
-                "sent by it. Look at the newer run, or run the sync again."
+                "one was planning, or took this one for dead because its heart-beat had stopped. "
+                "This plan stops here and claims nothing more; nothing was sent by it. Look at the "
+                "newer run, or run the sync again."
             )
 
     def _add_batches(

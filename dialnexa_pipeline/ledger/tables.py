@@ -40,6 +40,8 @@ plans = sa.Table(
     sa.Column("held_why", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("ready_at", UtcDateTime),
+    # An open plan is alive until then.
+    sa.Column("lease_expires_at", UtcDateTime),
     sa.CheckConstraint("state IN ('open', 'ready', 'superseded')", name="plan_state"),
     sa.Index("plans_by_sync", "sync", "partition_key", "created_at"),
 )

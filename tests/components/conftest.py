@@ -54,6 +54,12 @@ class Project:
             partition_key=partition,
         )
 
+    def status(self, result: dg.ExecuteInProcessResult) -> dg.DagsterRunStatus:
+        """How the instance remembers a run."""
+        run = self.instance.get_run_by_id(result.run_id)
+        assert run is not None
+        return run.status
+
     def outcomes(self, result: dg.ExecuteInProcessResult) -> dict[str, int]:
         """Outcome → leads, as the enrolments asset of a run showed it."""
         for event in result.get_asset_materialization_events():

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("held_why", sa.Text(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("ready_at", UtcDateTime(), nullable=True),
+        sa.Column("lease_expires_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint("state IN ('open', 'ready', 'superseded')", name="plan_state"),
         sa.PrimaryKeyConstraint("plan_id"),
     )
