@@ -5,7 +5,8 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, screen
 from dialnexa_pipeline.phones import mask_phone
@@ -69,13 +71,14 @@ def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: 
 
     Raises:
         SourceError: the source cannot be read, or its key is not unique and not null.
+        StoreError: a temporary file or the store cannot be written.
     """
     refused: Counter[tuple[str, str]] = Counter()
     eligible: Counter[str] = Counter()
     sample: list[SampleRow] = []
     rows = 0
-    with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / "screened.parquet"
+    with _temporary_folder() as folder:
+        local = folder / "screened.parquet"
         writer: pq.ParquetWriter | None = None
         schema = pa.schema([])
         try:
@@ -95,6 +98,19 @@ def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: 
         store.upload(path, local)
     reach("screen.staged")
     return StagedLeads(path, rows, dict(refused), dict(eligible), tuple(sample), schema)
+
+
+@contextmanager
+def _temporary_folder() -> Generator[Path]:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise StoreError(
+            f"Screened leads cannot be written to the folder {tempfile.gettempdir()}: "
+            f"{error.strerror or error}. Free some space there, or let TMPDIR name another folder, "
+            "and run the sync again. Nothing was sent."
+        ) from error
 
 
 def _screened(batches: Iterable[pa.RecordBatch], screening: ScreeningConfig) -> Iterable[pa.Table]:
