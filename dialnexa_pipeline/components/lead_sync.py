@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from dialnexa_pipeline.components.assets import sync_assets
+from dialnexa_pipeline.components.reconciled import reconcile_job, reconcile_sensor
 from dialnexa_pipeline.components.windows import partitions_of
 from dialnexa_pipeline.sync import SyncConfig
 
@@ -46,10 +47,12 @@ def sync_definitions(config: SyncConfig) -> dg.Definitions:
         tags={SYNC_TAG: config.name},
         description=f"Screen, plan, send and record the sync `{config.name}`.",
     )
+    reconciling = reconcile_job(config, {SYNC_TAG: config.name})
     return dg.Definitions(
         assets=assets,
-        jobs=[job],
+        jobs=[job, reconciling],
         schedules=[_schedule(config, config.schedule)] if config.schedule else [],
+        sensors=[reconcile_sensor(config, reconciling)],
     )
 
 

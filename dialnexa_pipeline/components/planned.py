@@ -9,7 +9,7 @@ from dialnexa_pipeline.components.checks import VOLUME_GUARD, volume_guard
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
 from dialnexa_pipeline.components.screened import staged_file
-from dialnexa_pipeline.components.showing import batch_table, outcome_metadata
+from dialnexa_pipeline.components.showing import batch_table, outcome_metadata, settled_sentence
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import BatchLimits, plan_leads, reconcile
 from dialnexa_pipeline.errors import DialNexaError
@@ -98,10 +98,5 @@ def _settle_doubts(
         context.log.warning(f"Batches in doubt stay in doubt: {error}")
         return
     for batch in settled:
-        if batch.problem is not None:
-            context.log.warning(f"Batch {batch.batch_id} stays in doubt: {batch.problem}")
-            continue
-        context.log.info(
-            f"Batch {batch.batch_id} of {batch.workflow_id}: {batch.enrolled} rows found enrolled, "
-            f"{batch.absent} proved absent, {batch.waiting} still in doubt, {batch.held} held."
-        )
+        log = context.log.info if batch.problem is None else context.log.warning
+        log(settled_sentence(batch))

@@ -8,7 +8,7 @@ from pydantic.config import JsonDict
 
 from dialnexa_pipeline.api import DialNexaClient
 from dialnexa_pipeline.errors import ConfigError
-from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.ledger import Ledger, ledger_exists
 from dialnexa_pipeline.settings import DEFAULT_BASE_URL, Settings
 from dialnexa_pipeline.store import Store
 
@@ -44,6 +44,10 @@ class LedgerResource(dg.ConfigurableResource["LedgerResource"]):
     def open(self) -> Ledger:
         """The ledger, to use as a context manager."""
         return Ledger(self.url)
+
+    def exists(self) -> bool:
+        """Whether there is a ledger to open; asking makes none."""
+        return ledger_exists(self.url)
 
 
 class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import dagster as dg
 import pyarrow as pa
 
-from dialnexa_pipeline.enrolment import SampleRow
+from dialnexa_pipeline.enrolment import SampleRow, SettledBatch
 from dialnexa_pipeline.leads import REASONS
 from dialnexa_pipeline.ledger import Account, Batch, Count
 from dialnexa_pipeline.records import record_tables
@@ -105,6 +105,36 @@ def batch_table(batches: Sequence[Batch]) -> dg.MetadataValue:
             }
         ),
     )
+
+
+def settled_sentence(batch: SettledBatch) -> str:
+    """What a listing said of a batch in doubt."""
+    if batch.problem is not None:
+        return f"Batch {batch.batch_id} stays in doubt: {batch.problem}"
+    return (
+        f"Batch {batch.batch_id} of {batch.workflow_id}: {batch.enrolled} rows found enrolled, "
+        f"{batch.absent} proved absent, {batch.waiting} still in doubt, {batch.held} held."
+    )
+
+
+def settled_table(settled: Sequence[SettledBatch]) -> dg.MetadataValue:
+    """At most 100 batches that were in doubt, with the rows that a listing settled."""
+    columns = {"batch": "string", "workflow_id": "string"}
+    columns |= dict.fromkeys(("enrolled", "absent", "waiting", "held"), "int")
+    records = [
+        dg.TableRecord(
+            {
+                "batch": batch.batch_id,
+                "workflow_id": batch.workflow_id,
+                "enrolled": batch.enrolled,
+                "absent": batch.absent,
+                "waiting": batch.waiting,
+                "held": batch.held,
+            }
+        )
+        for batch in settled[: _MAX_ROWS * 5]
+    ]
+    return dg.MetadataValue.table(records, schema=_schema(columns))
 
 
 def column_schema(schema: pa.Schema) -> dg.MetadataValue:

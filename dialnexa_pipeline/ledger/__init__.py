@@ -6,7 +6,7 @@ from dialnexa_pipeline.ledger.accounts import (
     RecordedEnrolment,
     RecordedRejection,
 )
-from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable
+from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
@@ -68,4 +68,5 @@ __all__ = [
     "RecordedEnrolment",
     "RecordedRejection",
     "RefusedRow",
+    "ledger_exists",
 ]

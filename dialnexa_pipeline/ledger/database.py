@@ -98,15 +98,27 @@ class LedgerDatabase:
             ) from None
 
 
-def _engine(url: str) -> sa.Engine:
+def ledger_exists(url: str) -> bool:
+    """False when the URL names a SQLite file that is not there; a server's ledger is made early."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() != "sqlite":
+        return True
+    return Path((parsed.database or "").removeprefix("file:")).is_file()
+
+
+def _parsed(url: str) -> sa.URL:
     try:
-        parsed = sa.make_url(url)
+        return sa.make_url(url)
     except (ArgumentError, ValueError):
         # The text may hold a password, so neither it nor its error is repeated.
         raise ConfigError(
             "DIALNEXA_LEDGER_URL is not a database URL; give sqlite:///path/to/ledger.db or "
             "postgresql+psycopg://user:password@host/database."
         ) from None
+
+
+def _engine(url: str) -> sa.Engine:
+    parsed = _parsed(url)
     backend = parsed.get_backend_name()
     if backend not in {"postgresql", "sqlite"}:
         raise ConfigError(

@@ -39,19 +39,27 @@ class Project:
         with duckdb.connect(str(self.folder / "w.duckdb")) as connection:
             return connection.execute(sql).fetchall()
 
+    def definitions(self, **changes: Any) -> dg.Definitions:
+        """The sync's definitions, bound to this project."""
+        config = SyncConfig.model_validate({**BASE, **changes})
+        return dg.Definitions.merge(
+            sync_definitions(config), dg.Definitions(resources=default_resources())
+        )
+
     def run(
         self, *, selection: list[str] | None = None, partition: str | None = None, **changes: Any
     ) -> dg.ExecuteInProcessResult:
-        config = SyncConfig.model_validate({**BASE, **changes})
-        defs = dg.Definitions.merge(
-            sync_definitions(config), dg.Definitions(resources=default_resources())
-        )
-        keys = [dg.AssetKey([config.name, name]) for name in selection] if selection else None
-        return defs.resolve_job_def(config.name).execute_in_process(
-            instance=self.instance,
-            raise_on_error=False,
-            asset_selection=keys,
-            partition_key=partition,
+        name = changes.get("name", BASE["name"])
+        keys = [dg.AssetKey([name, asset]) for asset in selection] if selection else None
+        return (
+            self.definitions(**changes)
+            .resolve_job_def(name)
+            .execute_in_process(
+                instance=self.instance,
+                raise_on_error=False,
+                asset_selection=keys,
+                partition_key=partition,
+            )
         )
 
     def status(self, result: dg.ExecuteInProcessResult) -> dg.DagsterRunStatus:
