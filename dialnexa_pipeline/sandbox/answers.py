@@ -111,6 +111,15 @@ _ERROR_FORMS: dict[str, Callable[[list[tuple[str, _Row]]], dict[str, Any]]] = {
         400, [f"Row {row['position']}: {row['phone_number']}: {reason}" for reason, row in rows]
     ),
     "nested": lambda rows: _failed(data={"validation": {"groups": _groups(rows)}}),
+    "positions": lambda rows: _failed(
+        errors=[
+            {"reason": reason, "rows": [{"position": row["position"]} for row in group]}
+            for reason, group in _by_reason(rows).items()
+        ]
+    ),
+    "position_strings": lambda rows: error_body(
+        400, [f"Row {row['position']}: {reason}" for reason, row in rows]
+    ),
     "unattributed": lambda _rows: _failed(),
 }
 

@@ -41,6 +41,8 @@ def test_the_one_lead_form(upload: Upload, sandbox: SandboxServer) -> None:
         ("rows", "errors", [{"reason": COUNTRY, **ROW}]),
         ("strings", "message", [f"Row 2: {GERMAN}: {COUNTRY}"]),
         ("nested", "data", {"validation": {"groups": [{"reason": COUNTRY, "rows": [ROW]}]}}),
+        ("positions", "errors", [{"reason": COUNTRY, "rows": [{"position": 2}]}]),
+        ("position_strings", "message", [f"Row 2: {COUNTRY}"]),
         ("unattributed", "errors", None),
     ],
 )
