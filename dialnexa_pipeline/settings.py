@@ -23,6 +23,7 @@ class Settings:
     store_url: str = field(repr=False)
     settle: timedelta
     read_timeout: float
+    max_wait: float
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -43,6 +44,7 @@ class Settings:
             store_url=env.get("DIALNEXA_STORE_URL") or str(home / "store"),
             settle=timedelta(seconds=_number(env, "DIALNEXA_SETTLE_SECONDS", 900.0)),
             read_timeout=_number(env, "DIALNEXA_READ_TIMEOUT_SECONDS", 120.0),
+            max_wait=_number(env, "DIALNEXA_MAX_WAIT_SECONDS", 900.0),
         )
 
     @property

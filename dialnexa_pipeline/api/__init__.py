@@ -8,11 +8,13 @@ from dialnexa_pipeline.api.errors import (
     InDoubt,
     NothingHappened,
     RowsRefused,
+    Withheld,
 )
 from dialnexa_pipeline.api.results import (
     Accepted,
     ListedLead,
     NetworkGroup,
+    PositionError,
     RowError,
     SentRow,
     VisitedNode,
@@ -29,9 +31,11 @@ __all__ = [
     "ListedLead",
     "NetworkGroup",
     "NothingHappened",
+    "PositionError",
     "RowError",
     "RowsRefused",
     "SentRow",
     "VisitedNode",
+    "Withheld",
     "Workflow",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from dialnexa_pipeline.api.results import RowError
+from dialnexa_pipeline.api.results import PositionError, RowError
 from dialnexa_pipeline.errors import DialNexaError
 
 
@@ -20,20 +20,32 @@ class NothingHappened(ApiError):
         self.retry_after = retry_after
 
 
+class Withheld(ApiError):
+    """The caller forbade the next attempt, so it was not made; attempts before did nothing."""
+
+
 class RowsRefused(ApiError):
     """A 400 about rows: nothing was enrolled.
 
     Attributes:
         errors: rows that the answer names.
+        positions: rows that the answer gives by position only, each once, in order; how it counts
+            is not known.
         unattributed: sentences of the answer that name no row.
         detail: the vendor's message, masked.
     """
 
     def __init__(
-        self, detail: str, *, errors: tuple[RowError, ...], unattributed: tuple[str, ...]
+        self,
+        detail: str,
+        *,
+        errors: tuple[RowError, ...],
+        positions: tuple[PositionError, ...],
+        unattributed: tuple[str, ...],
     ) -> None:
-        super().__init__(f"DialNexa refused {len(errors)} rows: {detail}")
+        super().__init__(f"DialNexa refused {len(errors) or 'some'} rows: {detail}")
         self.errors = errors
+        self.positions = positions
         self.unattributed = unattributed
         self.detail = detail
 

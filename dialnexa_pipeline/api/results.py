@@ -46,6 +46,15 @@ class RowError:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionError:
+    """A refused row that is known by its position alone, as DialNexa counts: from 0, 1 or 2."""
+
+    position: int
+    reason: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ListedLead:
     """One lead of a workflow's list."""
 

@@ -1,4 +1,4 @@
-"""Row errors out of a 400: every plausible nesting, phone first, position as tie-break."""
+"""Row errors out of a 400: every plausible nesting, phone first, bare positions apart."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dialnexa_pipeline.api.masking import mask_phones_in
-from dialnexa_pipeline.api.results import RowError, SentRow
+from dialnexa_pipeline.api.results import PositionError, RowError, SentRow
 from dialnexa_pipeline.api.row_matching import SentRows, positions_in, reason_in
 
 _PHONE_KEYS = ("phone_number", "phoneNumber", "phone", "number")
@@ -56,34 +56,49 @@ class _Mention:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedRows:
+    """What a 400 says of rows; `api.errors.RowsRefused` explains the attributes."""
+
+    errors: tuple[RowError, ...]
+    positions: tuple[PositionError, ...]
+    unattributed: tuple[str, ...]
+
+
 def is_file_level(message: str) -> bool:
     """The 400 is about the file itself, which is never answered by halving."""
     lowered = message.lower()
     return any(words in lowered for words in _FILE_LEVEL)
 
 
-def read_row_errors(
-    document: object, rows: Sequence[SentRow]
-) -> tuple[tuple[RowError, ...], tuple[str, ...]]:
-    """Row errors that can be pinned to sent rows, and texts that cannot.
+def read_row_errors(document: object, rows: Sequence[SentRow]) -> RefusedRows:
+    """Row errors that can be pinned to sent rows, bare positions, and texts that name no row.
 
-    The phone decides. A position counts only where the phone is missing or fits several rows, and
-    only when other rows of the same answer show by their phones how this vendor counts; a guess
-    would reject the wrong person. The words are those of docs/dialnexa-api.md.
+    The phone decides. A position is pinned only where the phone is missing or fits several rows,
+    and only when other rows of the same answer show by their phones how this vendor counts; a
+    guess would reject the wrong person. The words are those of docs/dialnexa-api.md.
     """
     reader = _Reader(SentRows(rows))
     reader.read(document)
     convention = _convention(reader.mentions)
     errors: dict[int, RowError] = {}
+    positions: dict[int, PositionError] = {}
     loose: list[str] = []
     for mention in reader.mentions:
         index = _index(mention, convention)
-        if index is None or not 0 <= index < len(rows):
-            loose.append(mask_phones_in(mention.reason))
-            continue
         reason, detail = mask_phones_in(mention.reason), mask_phones_in(mention.detail)
-        errors.setdefault(index, RowError(index, rows[index].phone, reason, detail))
-    return tuple(errors[index] for index in sorted(errors)), tuple(dict.fromkeys(loose))
+        if index is not None and 0 <= index < len(rows):
+            errors.setdefault(index, RowError(index, rows[index].phone, reason, detail))
+        elif mention.position is not None and not mention.named and convention is None:
+            position = mention.position
+            positions.setdefault(position, PositionError(position, reason, detail))
+        else:
+            loose.append(reason)
+    return RefusedRows(
+        tuple(errors[index] for index in sorted(errors)),
+        tuple(positions[position] for position in sorted(positions)),
+        tuple(dict.fromkeys(loose)),
+    )
 
 
 def _convention(mentions: Sequence[_Mention]) -> int | None:

@@ -32,8 +32,13 @@ class DialNexaResource(dg.ConfigurableResource["DialNexaResource"]):
                 "DIALNEXA_API_KEY is not set; give the API key from DialNexa's settings in the "
                 "form key_id:secret. Nothing was sent."
             )
-        read_timeout = Settings.from_environment().read_timeout
-        return DialNexaClient(self.base_url, self.api_key, read_timeout=read_timeout)
+        settings = Settings.from_environment()
+        return DialNexaClient(
+            self.base_url,
+            self.api_key,
+            read_timeout=settings.read_timeout,
+            max_wait=settings.max_wait,
+        )
 
 
 class LedgerResource(dg.ConfigurableResource["LedgerResource"]):

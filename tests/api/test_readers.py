@@ -64,7 +64,7 @@ def test_refused_rows_are_found_in_every_nesting_and_spelling(
     document = nesting([spelling(ROWS[n].phone) for n in sorted(bad)])
     if enveloped and isinstance(document, dict):
         document = {**ENVELOPE, **document}
-    errors, _ = read_row_errors(document, ROWS)
+    errors = read_row_errors(document, ROWS).errors
     assert [error.index for error in errors] == sorted(bad)
     assert {error.reason.lower() for error in errors} == {REASON.lower()}
 
@@ -73,7 +73,7 @@ def test_refused_rows_are_found_in_every_nesting_and_spelling(
 def test_refused_rows_are_found_in_sentences_and_keys(
     nesting: Callable[[list[str]], object], bad: set[int]
 ) -> None:
-    errors, _ = read_row_errors(nesting([ROWS[n].phone for n in sorted(bad)]), ROWS)
+    errors = read_row_errors(nesting([ROWS[n].phone for n in sorted(bad)]), ROWS).errors
     assert [error.index for error in errors] == sorted(bad)
     assert {error.reason for error in errors} == {REASON}
 
@@ -87,10 +87,10 @@ def test_positions_beside_phones_never_blame_another_row(
         {"position": n + convention, **({"phone_number": ROWS[n].phone} if n in named else {})}
         for n in sorted(bad)
     ]
-    errors, loose = read_row_errors({"errors": [{"reason": REASON, "rows": entries}]}, ROWS)
-    found = {error.index for error in errors}
-    assert found == (bad if named else set())
-    assert loose == (() if named else (REASON,))
+    refused = read_row_errors({"errors": [{"reason": REASON, "rows": entries}]}, ROWS)
+    assert {error.index for error in refused.errors} == (bad if named else set())
+    bare = [] if named else [(n + convention, REASON) for n in sorted(bad)]
+    assert [(error.position, error.reason) for error in refused.positions] == bare
 
 
 NOISE = [
@@ -106,7 +106,7 @@ NOISE = [
 @pytest.mark.parametrize("noise", NOISE)
 def test_counts_prefixes_and_valid_rows_blame_nobody(noise: dict[str, object]) -> None:
     shown = {"phone_number": ROWS[0].phone, "position": 1, "reason": REASON}
-    errors, _ = read_row_errors([shown, noise], ROWS)
+    errors = read_row_errors([shown, noise], ROWS).errors
     assert [error.index for error in errors] == [0]
 
 
@@ -118,15 +118,15 @@ def test_a_number_that_fits_two_rows_is_settled_by_its_position() -> None:
     ]
     shown = {"phone_number": "+911111111111", "position": 3}
     vague = {"phone_number": "9876543210", "position": 2}
-    errors, _ = read_row_errors([{"reason": REASON, "rows": [shown, vague]}], rows)
+    errors = read_row_errors([{"reason": REASON, "rows": [shown, vague]}], rows).errors
     assert [error.index for error in errors] == [1, 2]
-    errors, loose = read_row_errors([{"reason": REASON, "rows": [vague]}], rows)
-    assert (errors, loose) == ((), (REASON,))
+    refused = read_row_errors([{"reason": REASON, "rows": [vague]}], rows)
+    assert (refused.errors, refused.positions, refused.unattributed) == ((), (), (REASON,))
 
 
 def test_a_rows_own_words_are_its_detail() -> None:
     row = {"phone_number": ROWS[0].phone, "failed_parsing_reason": "too short"}
-    errors, _ = read_row_errors({"errors": [{"reason": REASON, "rows": [row]}]}, ROWS)
+    errors = read_row_errors({"errors": [{"reason": REASON, "rows": [row]}]}, ROWS).errors
     assert (errors[0].reason, errors[0].detail) == (REASON, "too short")
 
 
@@ -151,7 +151,7 @@ def test_success_is_complete_only_when_every_row_is_accounted_for(
 
 @given(JSON)
 def test_no_document_breaks_the_readers(document: object) -> None:
-    errors, _ = read_row_errors(document, ROWS)
+    errors = read_row_errors(document, ROWS).errors
     assert errors == ()
     accepted = read_success(json.dumps(document).encode(), ROWS)
     assert accepted is None or not accepted.complete

@@ -5,10 +5,12 @@ import json
 import socket
 import threading
 import traceback
+from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 import pytest
 
-from dialnexa_pipeline.api import ApiError, CallRefused
+from dialnexa_pipeline.api import ApiError, CallRefused, DialNexaClient
 from tests.api.conftest import ScriptedServer, answer
 
 
@@ -33,13 +35,47 @@ def test_a_list_in_one_body_is_read_whole(server: ScriptedServer) -> None:
     assert leads[0].created_at is not None
 
 
-def test_a_list_in_pages_is_followed_to_its_end(server: ScriptedServer) -> None:
-    server.answers = [
-        answer(200, json.dumps({"data": [lead(n)], "meta": {"page": n + 1, "totalPages": 3}}))
-        for n in range(3)
-    ]
+def paged(server: ScriptedServer, leads: int, *, limit: int, meta: str) -> list[dict[str, str]]:
+    """Serve a list in pages of `limit` unless the query asks otherwise; returns the queries."""
+    queries: list[dict[str, str]] = []
+
+    def reply(connection: socket.socket) -> None:
+        target = server.requests[-1].split(b" ")[1].decode()
+        query = dict(parse_qsl(target.partition("?")[2]))
+        queries.append(query)
+        number, size = int(query.get("page", "1")), int(query.get("limit", limit))
+        told = {
+            "pages": {"page": number, "totalPages": -(-leads // size)},
+            "totals": {"limit": size, "total": leads},
+        }
+        listed = [lead(n) for n in range(leads)][(number - 1) * size : number * size]
+        connection.sendall(answer(200, json.dumps({"data": listed, "meta": told[meta]})))
+
+    server.answers = [reply] * 50
+    return queries
+
+
+@pytest.mark.parametrize("meta", ["pages", "totals"])
+def test_small_pages_are_given_up_for_pages_of_100(server: ScriptedServer, meta: str) -> None:
+    queries = paged(server, 250, limit=20, meta=meta)
     with server.client() as client:
-        assert [found.id for found in client.list_leads("w")] == ["l0", "l1", "l2"]
+        found = [each.id for each in client.list_leads("w")]
+    assert found == [f"l{n}" for n in [*range(20), *range(250)]]
+    assert queries == [{}, *({"page": str(n), "limit": "100"} for n in (1, 2, 3))]
+
+
+def test_large_pages_are_followed_as_they_come(server: ScriptedServer) -> None:
+    queries = paged(server, 250, limit=120, meta="totals")
+    with server.client() as client:
+        assert [each.id for each in client.list_leads("w")] == [f"l{n}" for n in range(250)]
+    assert queries == [{}, {"page": "2"}, {"page": "3"}]
+
+
+def test_one_small_page_is_the_whole_list(server: ScriptedServer) -> None:
+    queries = paged(server, 7, limit=20, meta="pages")
+    with server.client() as client:
+        assert len(list(client.list_leads("w"))) == 7
+    assert queries == [{}]
 
 
 @pytest.mark.parametrize(
@@ -70,15 +106,6 @@ def test_a_get_is_asked_again_after_429_and_5xx_and_resets(server: ScriptedServe
     ]
     with server.client() as client:
         assert client.get_workflow("w").status == "active"
-
-
-def test_a_list_in_pages_that_only_counts_leads_is_followed_too(server: ScriptedServer) -> None:
-    server.answers = [
-        answer(200, json.dumps({"data": [lead(n)], "meta": {"limit": 1, "total": 2}}))
-        for n in range(2)
-    ]
-    with server.client() as client:
-        assert [found.id for found in client.list_leads("w")] == ["l0", "l1"]
 
 
 def test_leads_are_handed_out_before_the_list_has_ended(server: ScriptedServer) -> None:
@@ -153,6 +180,38 @@ def test_a_lead_that_is_gone_needs_no_removing(
     server.answers = [answer(status, "{}")]
     with server.client() as client:
         assert client.delete_lead("w", "l") is removed
+
+
+CHANGES: list[Callable[[DialNexaClient], object]] = [
+    lambda client: client.set_workflow_status("w", "pause"),
+    lambda client: client.delete_lead("w", "l"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_may_be_made_twice_is_made_again_when_its_answer_is_lost(
+    server: ScriptedServer, change: Callable[[DialNexaClient], object]
+) -> None:
+    server.answers = [
+        "reset",
+        answer(503, "{}"),
+        answer(429, "{}", ["retry-after: 0"]),
+        answer(200, '{"data":{"id":"w","status":"paused"}}'),
+    ]
+    with server.client() as client:
+        assert change(client)
+    assert len({request.split(b"\r\n")[0] for request in server.requests}) == 1
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_is_refused_is_made_once(
+    server: ScriptedServer, change: Callable[[DialNexaClient], object]
+) -> None:
+    server.answers = [answer(403, '{"message":"not yours"}')]
+    with server.client() as client, pytest.raises(CallRefused):
+        change(client)
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("body", [{"data": {"keys": ["a"]}}, {"keys": ["a"]}])
