@@ -34,8 +34,9 @@ class Exchange:
         while (wait := self._pace.seconds_until_turn()) > 0:
             if not self._allowance.spend(wait):
                 raise NothingHappened(
-                    f"DialNexa asks to slow down, and this run has waited as long as it may "
-                    f"({self._allowance.total:.0f} seconds in all).",
+                    f"DialNexa asks to slow down for {wait:.0f} seconds more, which is longer than "
+                    f"this run may wait ({self._allowance.total:.0f} seconds in all, set by "
+                    "DIALNEXA_MAX_WAIT_SECONDS).",
                     reason="rate_limited",
                     retry_after=wait,
                 )

@@ -90,7 +90,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
 class _Sent:
     """How sending ended: sentences for the operator, and what broke it off, if anything did."""
 
-    metadata: dict[str, int] = field(default_factory=dict[str, int])
+    metadata: dict[str, int | str] = field(default_factory=dict[str, int | str])
     problems: list[str] = field(default_factory=list[str])
     broken_by: BaseException | None = None
 
@@ -126,6 +126,10 @@ def _send(
     sent.problems += report.problems
     if report.stopped is not None and report.stopped not in report.problems:
         sent.problems.append(report.stopped)
+    if report.paused is not None:
+        # Nothing failed: what stays planned is sent by a later run.
+        sent.metadata["paused"] = report.paused
+        context.log.warning(report.paused)
     return sent
 
 

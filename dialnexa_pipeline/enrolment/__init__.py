@@ -2,7 +2,8 @@
 
 from dialnexa_pipeline.enrolment.planning import BatchLimits, plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
-from dialnexa_pipeline.enrolment.sending import SendReport, send_plan
+from dialnexa_pipeline.enrolment.report import SendReport
+from dialnexa_pipeline.enrolment.sending import send_plan
 from dialnexa_pipeline.enrolment.staging import (
     SampleRow,
     StagedLeads,

@@ -1,4 +1,4 @@
-"""The file of a batch that was cut out of a refused one."""
+"""The files of batches that were cut out of a refused one."""
 
 import csv
 import io
@@ -7,36 +7,41 @@ import openpyxl
 import pyarrow as pa
 
 from dialnexa_pipeline.enrolment.planning import batch_path
+from dialnexa_pipeline.enrolment.settling import patiently
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import render_csv, render_xlsx
 from dialnexa_pipeline.ledger import Batch, Ledger, Plan
 from dialnexa_pipeline.store import Store
 
 
-def write_child_file(parent: Batch, child_id: str, ledger: Ledger, store: Store) -> Batch:
-    """Write the child's rows, taken from the parent's file by phone, and make it sendable.
+def write_children(parent: Batch, ledger: Ledger, store: Store) -> list[Batch]:
+    """Write the files of the parent's children out of its own file, and make them sendable.
 
     A number stands once in a batch, because its claim is unique in the workflow.
     """
+    children = patiently(ledger.batches.children_of, parent.batch_id)
+    reach("send.children_made")
     path = parent.file_path or ""
     file_format = path.rsplit(".", 1)[-1]
     table = _read(store.read(path), file_format)
-    wanted = {claim.e164 for claim in ledger.batches.claims_of(child_id)}
     phones = table["phone_number"].to_pylist()
-    kept = table.filter(pa.array([phone in wanted for phone in phones]))
     plan = Plan(parent.plan_id, parent.sync, parent.partition_key, "")
-    reach("send.children_made")
-    child_path = batch_path(plan, parent.workflow_id, child_id, file_format)
-    stored = store.write(child_path, (render_csv if file_format == "csv" else render_xlsx)(kept))
-    ledger.plans.batch_is_on_disk(
-        child_id,
-        file_path=child_path,
-        sha256=stored.sha256,
-        file_bytes=stored.bytes,
-        row_count=kept.num_rows,
-    )
-    reach("send.child_written")
-    return ledger.batches.get(child_id)
+    render = render_csv if file_format == "csv" else render_xlsx
+    for child_id in children:
+        wanted = {claim.e164 for claim in patiently(ledger.batches.claims_of, child_id)}
+        kept = table.filter(pa.array([phone in wanted for phone in phones]))
+        child_path = batch_path(plan, parent.workflow_id, child_id, file_format)
+        stored = store.write(child_path, render(kept))
+        patiently(
+            ledger.plans.batch_is_on_disk,
+            child_id,
+            file_path=child_path,
+            sha256=stored.sha256,
+            file_bytes=stored.bytes,
+            row_count=kept.num_rows,
+        )
+        reach("send.child_written")
+    return [patiently(ledger.batches.get, child_id) for child_id in children]
 
 
 def _read(content: bytes, file_format: str) -> pa.Table:

@@ -1,10 +1,10 @@
 """Send a plan's batches and write down what each answer proves, and no more than that."""
 
+import contextlib
 import hashlib
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from dialnexa_pipeline.api import (
     Accepted,
@@ -15,38 +15,20 @@ from dialnexa_pipeline.api import (
     NothingHappened,
     RowsRefused,
     SentRow,
+    Withheld,
 )
+from dialnexa_pipeline.enrolment.budget import PostBudget
 from dialnexa_pipeline.enrolment.lease import LEASE, heartbeat
-from dialnexa_pipeline.enrolment.resending import write_child_file
+from dialnexa_pipeline.enrolment.refusals import Refusals
+from dialnexa_pipeline.enrolment.report import SendReport
+from dialnexa_pipeline.enrolment.settling import Settling, patiently
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.ledger import Batch, Claim, Ledger, Plan
+from dialnexa_pipeline.ledger import Batch, Claim, Ledger, LedgerUnavailable, Plan
 from dialnexa_pipeline.store import Store
 
 # The whole account is refused: no other batch can do better.
 _ACCOUNT_REFUSED = frozenset({401, 402})
-_POSTS_PER_BATCH = 64
-_REASONS = {
-    "invalid phone": "rejected/invalid_phone_number",
-    "unsupported destination": "rejected/unsupported_destination_country",
-    "unsupported prefix": "rejected/unsupported_prefix",
-    "no enabled countries": "rejected/no_enabled_countries",
-}
-
-
-@dataclass(slots=True)
-class SendReport:
-    """What a sending pass did.
-
-    Attributes:
-        posts: requests made.
-        problems: one sentence per batch or workflow that could not be sent.
-        stopped: why sending ended before the last batch; None when it did not.
-    """
-
-    posts: int = 0
-    problems: list[str] = field(default_factory=list[str])
-    stopped: str | None = None
 
 
 def send_plan(
@@ -57,6 +39,7 @@ def send_plan(
     client: DialNexaClient,
     run_id: str,
     note: Callable[[str], None] = lambda _text: None,
+    max_posts: int = 64,
 ) -> SendReport:
     """Send every planned batch of the plan, one after another.
 
@@ -65,10 +48,16 @@ def send_plan(
 
     Args:
         note: takes one sentence per settled batch, free of personal data.
+        max_posts: requests that a planned batch may cost together with all that refusals cut out
+            of it; rows that are not settled by then are `rejected/unresolved`.
+
+    Raises:
+        StoreError: a batch file is missing or was changed.
+        LedgerUnavailable: the ledger was away for more than a minute.
     """
-    sender = _Sender(plan, ledger, store, client, run_id=run_id, note=note)
+    sender = _Sender(plan, ledger, store, client, run_id=run_id, note=note, max_posts=max_posts)
     sender.run()
-    ledger.batches.list_unsent(plan.plan_id)
+    patiently(ledger.batches.list_unsent, plan.plan_id)
     return sender.report
 
 
@@ -82,70 +71,98 @@ class _Sender:
         *,
         run_id: str,
         note: Callable[[str], None],
+        max_posts: int,
     ) -> None:
         self._plan = plan
+        self._batches = ledger.batches
         self._ledger = ledger
         self._store = store
         self._client = client
         self._run_id = run_id
         self._note = note
+        # Nobody else's: a lease under this name is held by this very sender.
         self._owner = f"{run_id}-{secrets.token_hex(4)}"
         self._closed_workflows: set[str] = set()
-        self._posts_of_root: dict[str, int] = {}
-        self._root: dict[str, str] = {}
+        self._budget = PostBudget(patiently(self._batches.of_plan, plan.plan_id), max_posts)
+        self._settling = Settling(ledger, self._owner, note)
+        self._refusals = Refusals(
+            ledger, store, self._settling, self._budget, owner=self._owner, note=note
+        )
         self.report = SendReport()
 
     def run(self) -> None:
-        queue = deque(self._ledger.batches.sendable(self._plan.plan_id))
-        while queue and self.report.stopped is None:
+        queue = deque(patiently(self._batches.sendable, self._plan.plan_id))
+        while queue and not self.report.is_over:
             batch = queue.popleft()
             if batch.workflow_id not in self._closed_workflows:
                 queue.extendleft(reversed(self._send(batch)))
 
     def _send(self, batch: Batch) -> list[Batch]:
-        """Send one batch; return new batches that its refusal made."""
+        """Send one batch and settle it; return the batches to send next because of it."""
+        if self._refusals.give_up(batch):
+            return []
         content = self._read_checked(batch)
-        claims = self._ledger.batches.claims_of(batch.batch_id)
-        taken = self._ledger.batches.start_sending(
-            batch.batch_id, owner=self._owner, run_id=self._run_id, lease=LEASE
-        )
-        if not taken:
+        claims = patiently(self._batches.claims_of, batch.batch_id)
+        if not self._take(batch):
             self._note(f"Batch {batch.batch_id}: another run took or released it first.")
-            return []
+            return self._refusals.unanswered(batch)
         reach("send.taken")
-        rows = [SentRow(ref=claim.enrolment_ref, phone=claim.e164) for claim in claims]
-        root = self._root.setdefault(batch.batch_id, batch.batch_id)
-        self._posts_of_root[root] = self._posts_of_root.get(root, 0) + 1
+        self._budget.spend(batch)
         self.report.posts += 1
-        filename = (batch.file_path or batch.batch_id).rsplit("/", 1)[-1]
         try:
-            with heartbeat(self._ledger, batch.batch_id, self._owner):
-                answer = self._client.upload_leads(batch.workflow_id, filename, content, rows=rows)
-        except NothingHappened as nothing:
-            self._ledger.batches.return_to_planned(
-                batch.batch_id, owner=self._owner, detail=str(nothing)
-            )
-            self.report.stopped = (
-                f"{nothing} Nothing of batch {batch.batch_id} was sent; it stays planned. "
-                "Run the sync again later."
-            )
-            return []
+            answer = self._upload(batch, content, claims)
         except RowsRefused as refused:
-            return self._settle_refused(batch, claims, refused)
+            return self._refusals.settle(batch, claims, refused)
+        except NothingHappened as nothing:
+            self._stay_planned(batch, nothing)
+        except Withheld:
+            self._note(
+                f"Batch {batch.batch_id}: this sender was away for so long that the batch is no "
+                "longer leased to it. It sent nothing more; reconciling settles the batch."
+            )
         except (CallRefused, FileRefused) as refused:
             self._fail(batch, refused)
-            return []
         except InDoubt as doubt:
-            self._doubt(batch, str(doubt))
-            return []
+            self._settling.doubt(batch, str(doubt))
+        except LedgerUnavailable:
+            raise
         except BaseException:
             # Terminated or broken in mid-request: the server may have the whole file.
-            self._doubt(batch, "The run was interrupted while DialNexa was answering.")
+            with contextlib.suppress(LedgerUnavailable):
+                self._settling.doubt(batch, "The run was interrupted while DialNexa was answering.")
             raise
-        reach("send.answered")
-        self._settle_accepted(batch, claims, answer)
-        reach("send.settled")
-        return []
+        else:
+            reach("send.answered")
+            all_enrolled = self._settle_accepted(batch, claims, answer)
+            reach("send.settled")
+            if all_enrolled:
+                self._refusals.accepted(batch)
+        return self._refusals.unanswered(batch)
+
+    def _take(self, batch: Batch) -> bool:
+        return patiently(
+            self._batches.start_sending,
+            batch.batch_id,
+            owner=self._owner,
+            run_id=self._run_id,
+            lease=LEASE,
+        ) or self._still_holds(batch)
+
+    def _still_holds(self, batch: Batch) -> bool:
+        return patiently(self._batches.renew_lease, batch.batch_id, owner=self._owner, lease=LEASE)
+
+    def _upload(self, batch: Batch, content: bytes, claims: list[Claim]) -> Accepted:
+        rows = [SentRow(ref=claim.enrolment_ref, phone=claim.e164) for claim in claims]
+        filename = (batch.file_path or batch.batch_id).rsplit("/", 1)[-1]
+        with heartbeat(self._ledger, batch.batch_id, self._owner):
+            return self._client.upload_leads(
+                batch.workflow_id,
+                filename,
+                content,
+                rows=rows,
+                # A sender that was stopped for long may wake up when its batch is in doubt.
+                before_attempt=lambda: self._still_holds(batch),
+            )
 
     def _read_checked(self, batch: Batch) -> bytes:
         content = self._store.read(batch.file_path or "")
@@ -157,105 +174,27 @@ class _Sender:
             )
         return content
 
-    def _settle_accepted(self, batch: Batch, claims: list[Claim], answer: Accepted) -> None:
-        ids = {
-            claim.enrolment_ref: next(iter(answer.lead_ids.get(claim.e164, ())), None)
-            for claim in claims
-            if answer.complete or claim.e164 in answer.lead_ids
-        }
+    def _settle_accepted(self, batch: Batch, claims: list[Claim], answer: Accepted) -> bool:
         if answer.complete:
-            self._ledger.batches.settle_enrolled(batch.batch_id, owner=self._owner, lead_ids=ids)
-            self._note(
-                f"Batch {batch.batch_id}: {len(claims)} leads enrolled in {batch.workflow_id}."
-            )
-            return
-        missing = len(claims) - len(ids)
-        self._ledger.batches.put_in_doubt(
-            batch.batch_id,
-            owner=self._owner,
-            reason="in_doubt/partial_answer",
-            detail=f"DialNexa's answer accounts for {len(ids)} of {len(claims)} rows.",
-            enrolled=ids,
-        )
-        self._note(f"Batch {batch.batch_id}: {missing} of {len(claims)} rows are in doubt.")
+            return self._settling.enrol(batch, claims, answer)
+        self._settling.doubt_the_rest(batch, claims, answer)
+        return False
 
-    def _settle_refused(
-        self, batch: Batch, claims: list[Claim], refused: RowsRefused
-    ) -> list[Batch]:
-        rejected: dict[str, tuple[str, str | None]] = {}
-        by_phone = {claim.e164: claim.enrolment_ref for claim in claims}
-        for error in refused.errors:
-            ref = by_phone.get(error.phone or "")
-            if ref is None and error.index is not None and 0 <= error.index < len(claims):
-                ref = claims[error.index].enrolment_ref
-            if ref is not None:
-                rejected[ref] = (reason_code(error.reason), error.detail or error.reason)
-        if not rejected:
-            return self._settle_unattributed(batch, claims, refused)
-        child = self._ledger.batches.settle_rejected(
-            batch.batch_id, owner=self._owner, rejected=rejected, detail=refused.detail
+    def _stay_planned(self, batch: Batch, nothing: NothingHappened) -> None:
+        self._settling.return_to_planned(batch, str(nothing))
+        sentence = (
+            f"{nothing} Nothing of batch {batch.batch_id} was sent; it stays planned. "
+            "Run the sync again later."
         )
-        self._note(
-            f"Batch {batch.batch_id}: DialNexa refused {len(rejected)} of {len(claims)} rows; "
-            "the rest is sent in a new file."
-        )
-        return self._children(batch, [child] if child else [])
-
-    def _settle_unattributed(
-        self, batch: Batch, claims: list[Claim], refused: RowsRefused
-    ) -> list[Batch]:
-        """A 400 that names no row: halve the file until the bad rows stand alone."""
-        spent = self._posts_of_root[self._root[batch.batch_id]]
-        if len(claims) > 1 and spent < _POSTS_PER_BATCH:
-            halves = self._ledger.batches.split(
-                batch.batch_id, owner=self._owner, detail=refused.detail
-            )
-            self._note(f"Batch {batch.batch_id}: refused without naming rows; halved.")
-            return self._children(batch, halves)
-        reason = "rejected/unattributed" if len(claims) == 1 else "rejected/unresolved"
-        self._ledger.batches.settle_rejected(
-            batch.batch_id,
-            owner=self._owner,
-            rejected={claim.enrolment_ref: (reason, refused.detail) for claim in claims},
-            detail=refused.detail,
-        )
-        self._note(f"Batch {batch.batch_id}: {len(claims)} rows kept as {reason}.")
-        return []
-
-    def _children(self, parent: Batch, child_ids: list[str]) -> list[Batch]:
-        children: list[Batch] = []
-        for child_id in child_ids:
-            self._root[child_id] = self._root[parent.batch_id]
-            children.append(write_child_file(parent, child_id, self._ledger, self._store))
-        return children
+        if nothing.reason == "rate_limited":
+            self.report.paused = sentence
+        else:
+            self.report.stopped = sentence
 
     def _fail(self, batch: Batch, refused: CallRefused | FileRefused) -> None:
-        self._ledger.batches.fail(
-            batch.batch_id,
-            owner=self._owner,
-            reason="planned/call_refused",
-            detail=str(refused),
-        )
+        self._settling.fail(batch, refused)
         problem = f"Workflow {batch.workflow_id}, batch {batch.batch_id}: {refused}"
         self.report.problems.append(problem)
         if refused.status in _ACCOUNT_REFUSED or isinstance(refused, FileRefused):
             self.report.stopped = problem
         self._closed_workflows.add(batch.workflow_id)
-
-    def _doubt(self, batch: Batch, detail: str) -> None:
-        self._ledger.batches.put_in_doubt(
-            batch.batch_id, owner=self._owner, reason="in_doubt/no_answer", detail=detail
-        )
-        self._note(
-            f"Batch {batch.batch_id}: the answer is unknown, so its {batch.row_count} rows are in "
-            "doubt and are not sent again; `dialnexa reconcile` settles them."
-        )
-
-
-def reason_code(vendor_reason: str) -> str:
-    """Our reason code for one of DialNexa's row reasons (docs/dialnexa-api.md)."""
-    lowered = vendor_reason.lower()
-    for words, code in _REASONS.items():
-        if words in lowered:
-            return code
-    return "rejected/refused"

@@ -1,7 +1,7 @@
 """The life of a batch: every transition is a method whose name says it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -14,11 +14,11 @@ from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
-    batch_guard,
     enrol_claims,
     finish_batch,
     lock_batch,
     put_batch_in_doubt,
+    reject_claims,
     select_batches,
     select_claims,
 )
@@ -50,6 +50,18 @@ class Batches:
 
     def of_plan(self, plan_id: str) -> list[Batch]:
         return select_batches(self._database, batches.c.plan_id == plan_id)
+
+    def children_of(self, batch_id: str) -> list[str]:
+        """Batches that a refusal made out of this one, in file order."""
+        with self._database.transaction() as connection:
+            children = connection.execute(
+                sa.select(batches.c.batch_id)
+                .join(claims, claims.c.batch_id == batches.c.batch_id)
+                .where(batches.c.parent_batch_id == batch_id)
+                .group_by(batches.c.batch_id)
+                .order_by(sa.func.min(claims.c.seq))
+            )
+            return list(children.scalars())
 
     def claims_of(self, batch_id: str) -> list[Claim]:
         """The claims of a batch, in file order."""
@@ -124,27 +136,49 @@ class Batches:
         Returns:
             The id of the new batch, which has no file yet; None when no row is left.
         """
-        relation = rows_relation(
-            self._database.dialect, {"ref": "text", "reason": "text", "detail": "text"}
-        )
-        parameter = rows_parameter([(ref, *why) for ref, why in rejected.items()])
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
-            connection.execute(
-                sa.text(
-                    "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
-                    "reason = asked.reason, detail = asked.detail "
-                    f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
-                    f"AND {batch_guard(self._database.dialect)} AND claims.state = 'planned'"
-                ).bindparams(
-                    sa.bindparam("dead", type_=sa.Boolean),
-                    sa.bindparam("now", type_=claims.c.settled_at.type),
-                ),
-                {"dead": False, "now": now, "batch_id": batch_id, "rows": parameter},
-            )
+            reject_claims(connection, batch_id, rejected, now)
             child = self._move_planned_claims(connection, batch, now)
             finish_batch(connection, batch, now, state="rejected", settled_at=now, detail=detail)
             return child
+
+    def reject_unsent(
+        self, batch_id: str, *, rejected: Mapping[str, tuple[str, str | None]], detail: str
+    ) -> bool:
+        """planned → rejected: what was learnt of other files settles every row without sending it.
+
+        Args:
+            rejected: ref → (reason, detail) of each row of the batch.
+
+        Returns:
+            False when the batch was taken or released meanwhile; nothing is written then.
+        """
+        with self._database.transaction() as connection:
+            batch = lock_batch(connection, batch_id)
+            if batch.state != "planned":
+                return False
+            now = self._database.now(connection)
+            reject_claims(connection, batch_id, rejected, now)
+            finish_batch(connection, batch, now, state="rejected", settled_at=now, detail=detail)
+            return True
+
+    def set_apart(
+        self, batch_id: str, *, owner: str, refs: Collection[str], detail: str
+    ) -> list[str]:
+        """sending → rejected: the rows named by ref go to one new batch, the rest to another."""
+        with self._database.transaction() as connection:
+            batch, now = self._own(connection, batch_id, owner)
+            relation = rows_relation(self._database.dialect, {"ref": "text"})
+            suspected = sa.text(
+                f"claims.enrolment_ref IN (SELECT asked.ref FROM {relation} AS asked)"
+            ).bindparams(rows=rows_parameter([[ref] for ref in refs]))
+            children = [
+                self._move_planned_claims(connection, batch, now, suspected),
+                self._move_planned_claims(connection, batch, now),
+            ]
+            finish_batch(connection, batch, now, state="rejected", settled_at=now, detail=detail)
+            return [child for child in children if child is not None]
 
     def split(self, batch_id: str, *, owner: str, detail: str) -> list[str]:
         """sending → rejected: a 400 named no row, so the claims go to two new halves.
@@ -226,7 +260,7 @@ class Batches:
         connection: sa.Connection,
         parent: Batch,
         now: datetime,
-        *conditions: sa.ColumnElement[bool],
+        *conditions: sa.ColumnElement[bool] | sa.TextClause,
     ) -> str | None:
         child = secrets.token_hex(8)
         picked = (claims.c.batch_id == parent.batch_id, claims.c.state == "planned", *conditions)

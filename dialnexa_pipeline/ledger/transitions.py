@@ -85,6 +85,34 @@ def enrol_claims(
     )
 
 
+def reject_claims(
+    connection: sa.Connection,
+    batch_id: str,
+    rejected: Mapping[str, tuple[str, str | None]],
+    now: datetime,
+) -> None:
+    """Claims of the batch that are named by ref are rejected with their reason and detail."""
+    dialect = connection.dialect.name
+    relation = rows_relation(dialect, {"ref": "text", "reason": "text", "detail": "text"})
+    connection.execute(
+        sa.text(
+            "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
+            "reason = asked.reason, detail = asked.detail "
+            f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
+            f"AND {batch_guard(dialect)} AND claims.state = 'planned'"
+        ).bindparams(
+            sa.bindparam("dead", type_=sa.Boolean),
+            sa.bindparam("now", type_=claims.c.settled_at.type),
+        ),
+        {
+            "dead": False,
+            "now": now,
+            "batch_id": batch_id,
+            "rows": rows_parameter([(ref, *why) for ref, why in rejected.items()]),
+        },
+    )
+
+
 def put_batch_in_doubt(
     connection: sa.Connection, batch: Batch, now: datetime, *, reason: str, detail: str
 ) -> None:
