@@ -20,7 +20,7 @@ from dialnexa_pipeline.enrolment.lease import LEASE, heartbeat
 from dialnexa_pipeline.enrolment.resending import write_child_file
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.ledger import Batch, Claim, Ledger, Plan
+from dialnexa_pipeline.ledger import Batch, Claim, Ledger, Plan, SendingStopped
 from dialnexa_pipeline.store import Store
 
 # The whole account is refused: no other batch can do better.
@@ -106,9 +106,13 @@ class _Sender:
         """Send one batch; return new batches that its refusal made."""
         content = self._read_checked(batch)
         claims = self._ledger.batches.claims_of(batch.batch_id)
-        taken = self._ledger.batches.start_sending(
-            batch.batch_id, owner=self._owner, run_id=self._run_id, lease=LEASE
-        )
+        try:
+            taken = self._ledger.batches.start_sending(
+                batch.batch_id, owner=self._owner, run_id=self._run_id, lease=LEASE
+            )
+        except SendingStopped as stop:
+            self.report.stopped = str(stop)
+            return []
         if not taken:
             self._note(f"Batch {batch.batch_id}: another run took or released it first.")
             return []

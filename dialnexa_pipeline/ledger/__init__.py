@@ -20,10 +20,11 @@ from dialnexa_pipeline.ledger.records import (
     RefusedRow,
 )
 from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
+from dialnexa_pipeline.ledger.switches import SendingStopped, Stop, Switches
 
 
 class Ledger:
-    """The four faces of one ledger database: plans, batches, doubts and accounts.
+    """The faces of one ledger database: plans, batches, doubts, accounts, and people's words.
 
     Raises:
         ConfigError: the URL is not a SQLite file or a PostgreSQL database.
@@ -36,6 +37,7 @@ class Ledger:
         self.batches = Batches(self._database)
         self.doubts = Doubts(self._database)
         self.accounts = Accounts(self._database)
+        self.switches = Switches(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -68,5 +70,8 @@ __all__ = [
     "RecordedEnrolment",
     "RecordedRejection",
     "RefusedRow",
+    "SendingStopped",
+    "Stop",
+    "Switches",
     "ledger_exists",
 ]

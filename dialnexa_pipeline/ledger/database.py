@@ -55,11 +55,16 @@ class LedgerDatabase:
                 f"{_first_line(error)}. Nothing of it is written; mend the database and run again."
             ) from None
 
-    def lock(self, connection: sa.Connection, name: str) -> None:
-        """Let one transaction at a time through for a name; SQLite's are alone anyway."""
+    def lock(self, connection: sa.Connection, name: str, *, shared: bool = False) -> None:
+        """Let one transaction at a time through for a name; SQLite's are alone anyway.
+
+        Args:
+            shared: any number of shared holders pass together, and none beside a single one.
+        """
         if self.dialect == "postgresql":
+            function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
             connection.execute(
-                sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+                sa.text(f"SELECT {function}(hashtextextended(:name, 0))"),
                 {"name": name},
             )
 

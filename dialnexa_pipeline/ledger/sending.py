@@ -12,6 +12,7 @@ from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
+from dialnexa_pipeline.ledger.switches import refuse_when_stopped
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
     batch_guard,
@@ -56,8 +57,16 @@ class Batches:
         return select_claims(self._database, batch_id)
 
     def start_sending(self, batch_id: str, *, owner: str, run_id: str, lease: timedelta) -> bool:
-        """planned → sending, leased to `owner`; False when somebody else was faster."""
+        """planned → sending, leased to `owner`; False when somebody else was faster.
+
+        Raises:
+            SendingStopped: a stop that was written before this stands; the batch stays planned.
+        """
         with self._database.transaction() as connection:
+            sync = connection.scalar(
+                sa.select(batches.c.sync).where(batches.c.batch_id == batch_id)
+            )
+            refuse_when_stopped(self._database, connection, str(sync))
             now = self._database.now(connection)
             taken = connection.execute(
                 sa.update(batches)
