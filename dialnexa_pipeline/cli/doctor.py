@@ -177,10 +177,15 @@ def _examine_words(settings: Settings) -> Iterator[Finding]:
     try:
         with Ledger(settings.ledger_url) as ledger:
             stops = ledger.switches.standing()
+            held = ledger.approvals.held()
     except DialNexaError:
         return
     for stop in stops:
         yield Finding("stop switch", False, stop.sentence, "Resume, once the cause is mended.")
+    for each in held:
+        yield Finding(
+            f"guard of {each.plan.sync}", False, each.hold.why, "Approve it, or mend the source."
+        )
 
 
 def _finding(what: str, look: Callable[[], str], mend: str) -> Finding:

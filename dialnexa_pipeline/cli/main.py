@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
+from dialnexa_pipeline.cli.approving import approve
 from dialnexa_pipeline.cli.sentences import Sentences, console
 from dialnexa_pipeline.cli.stopping import resume, stop
 
@@ -15,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(approve)
 app.command()(stop)
 app.command()(resume)
 

@@ -6,8 +6,8 @@
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pyarrow as pa
@@ -18,8 +18,10 @@ from dialnexa_pipeline.enrolment.lease import planning_heartbeat
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import csv_header_bytes, csv_row_bytes, render_csv, render_xlsx
 from dialnexa_pipeline.ledger import (
+    Account,
     Candidate,
     Count,
+    Hold,
     Holder,
     Ledger,
     Plan,
@@ -67,11 +69,15 @@ def plan_leads(
     store: Store,
     limits: BatchLimits,
     dedupe: timedelta | None,
+    guard: Callable[[Account], Hold | None] = lambda _account: None,
 ) -> None:
     """Claim every eligible lead of the staged file and write the batch files.
 
     Order (docs/design.md, invariant 2): the claim is committed, then the file is on disk, then the
     batch becomes sendable when the whole plan is ready.
+
+    Args:
+        guard: judges the whole plan before it is ready, so that a plan it holds is never sendable.
 
     Raises:
         PlanSuperseded: another run planned the same sync and partition meanwhile.
@@ -89,7 +95,10 @@ def plan_leads(
             rows += batch.num_rows
             planner.take(pa.Table.from_batches([batch]))
         planner.close_all()
-    ledger.plans.make_ready(plan, source_rows=rows, phone_metadata=METADATA_VERSION)
+    account = replace(ledger.accounts.of_plan(plan.plan_id), source_rows=rows)
+    ledger.plans.make_ready(
+        plan, source_rows=rows, phone_metadata=METADATA_VERSION, hold=guard(account)
+    )
     reach("plan.ready")
 
 

@@ -6,6 +6,15 @@ from dialnexa_pipeline.ledger.accounts import (
     RecordedEnrolment,
     RecordedRejection,
 )
+from dialnexa_pipeline.ledger.approvals import (
+    Approval,
+    Approvals,
+    HeldPlan,
+    Hold,
+    NothingHeld,
+    PlanHeld,
+    approve_command,
+)
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
@@ -37,6 +46,7 @@ class Ledger:
         self.batches = Batches(self._database)
         self.doubts = Doubts(self._database)
         self.accounts = Accounts(self._database)
+        self.approvals = Approvals(self._database)
         self.switches = Switches(self._database)
 
     def close(self) -> None:
@@ -53,18 +63,24 @@ class Ledger:
 __all__ = [
     "Account",
     "Accounts",
+    "Approval",
+    "Approvals",
     "Batch",
     "Batches",
     "Candidate",
     "Claim",
     "Count",
     "Doubts",
+    "HeldPlan",
+    "Hold",
     "Holder",
     "LeaseLost",
     "Ledger",
     "LedgerUnavailable",
+    "NothingHeld",
     "PendingChanges",
     "Plan",
+    "PlanHeld",
     "PlanSuperseded",
     "Plans",
     "RecordedEnrolment",
@@ -73,5 +89,6 @@ __all__ = [
     "SendingStopped",
     "Stop",
     "Switches",
+    "approve_command",
     "ledger_exists",
 ]

@@ -90,12 +90,16 @@ class Accounts:
         return [self.of_plan(plan_id) for plan_id in newest.values()]
 
     def recent_planned(self, *, sync: str, runs: int = 10) -> list[int]:
-        """Leads claimed by the newest plans of a sync that sent something, newest first."""
+        """Leads that the newest plans of a sync sent, newest first.
+
+        Batches that were refused whole, or never arrived, do not count.
+        """
         with self._database.transaction() as connection:
             rows = connection.execute(
                 sa.select(plans.c.plan_id, sa.func.sum(batches.c.row_count))
                 .join(batches, batches.c.plan_id == plans.c.plan_id)
                 .where(plans.c.sync == sync, batches.c.sent_at.is_not(None))
+                .where(batches.c.state.not_in(("planned", "failed", "released")))
                 .where(batches.c.parent_batch_id.is_(None))
                 .group_by(plans.c.plan_id, plans.c.created_at)
                 .order_by(plans.c.created_at.desc())

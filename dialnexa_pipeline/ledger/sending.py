@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger.approvals import refuse_when_held
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
@@ -61,12 +62,14 @@ class Batches:
 
         Raises:
             SendingStopped: a stop that was written before this stands; the batch stays planned.
+            PlanHeld: a guard holds the plan and nobody approved it.
         """
         with self._database.transaction() as connection:
-            sync = connection.scalar(
-                sa.select(batches.c.sync).where(batches.c.batch_id == batch_id)
-            )
-            refuse_when_stopped(self._database, connection, str(sync))
+            batch = connection.execute(
+                sa.select(batches.c.sync, batches.c.plan_id).where(batches.c.batch_id == batch_id)
+            ).one()
+            refuse_when_stopped(self._database, connection, batch.sync)
+            refuse_when_held(connection, batch.plan_id)
             now = self._database.now(connection)
             taken = connection.execute(
                 sa.update(batches)

@@ -61,3 +61,48 @@ def test_a_stop_from_another_process_ends_a_run_at_the_next_batch(project: Proje
     enrolled = project.sandbox.count_leads()
     assert enrolled <= seen[0] + 1, "only the batch under way was finished"
     assert project.outcomes(result) == {"enrolled": enrolled, "planned": 120 - enrolled}
+
+
+def test_a_held_plan_is_sent_only_once_somebody_approved_it(project: Project) -> None:
+    guard = {"max_leads": 100}
+    assert not project.run(guard=guard).success
+    alone = project.run(guard=guard, selection=["enrolments"])
+    assert not alone.success
+    assert "120 leads are planned, more than guard.max_leads = 100" in failures(alone)
+    assert "dialnexa approve loans --reason" in failures(alone)
+    assert project.sandbox.count_leads() == 0
+
+    assert "120 leads" in command("approve", "loans", "--reason", "launch", "--who", "meena")
+    assert project.run(guard=guard, selection=["enrolments"]).success
+    assert project.sandbox.count_leads() == 120
+
+    project.fill("UPDATE leads SET mobile = replace(mobile, '98765', '98766')")
+    assert not project.run(guard=guard).success
+    assert project.sandbox.count_leads() == 120
+
+
+def test_the_whole_job_run_again_uses_the_approval_once(project: Project) -> None:
+    guard = {"max_growth": 1.5}
+    project.fill("CREATE TABLE later AS SELECT * FROM leads; DELETE FROM leads WHERE id >= 10")
+    assert project.run(guard=guard).success
+    project.fill("INSERT INTO leads SELECT * FROM later WHERE id >= 10")
+    held = project.run(guard=guard)
+    (check,) = [c for c in held.get_asset_check_evaluations() if not c.passed]
+    assert "times the median of recent runs (10)" in (check.description or "")
+
+    command("approve", "loans", "--reason", "new campaign", "--who", "meena")
+    again = project.run(guard=guard)
+    assert again.success
+    assert project.sandbox.count_leads() == 120
+    said = [c.description for c in again.get_asset_check_evaluations()]
+    assert any("Approved by meena: new campaign" in (text or "") for text in said)
+    command("approve", "loans", "--reason", "again", exit_code=1)
+
+
+def test_too_many_invalid_rows_hold_the_plan(project: Project) -> None:
+    project.fill("UPDATE leads SET mobile = 'broken export' WHERE id < 30")
+    result = project.run(guard={"max_reject_rate": 0.2})
+    assert not result.success
+    (check,) = [c for c in result.get_asset_check_evaluations() if not c.passed]
+    assert "30 of 120 rows are invalid, a share of 0.25" in (check.description or "")
+    assert project.sandbox.count_leads() == 0

@@ -18,7 +18,7 @@ def take(ledger: Ledger) -> bool:
 def test_a_stop_keeps_batches_planned_until_it_is_lifted(ledger: Ledger, scope: str | None) -> None:
     planned(ledger)
     ledger.switches.stop(sync=scope, who="meena", why="wrong script")
-    with pytest.raises(SendingStopped, match="stopped by meena at .*: wrong script"):
+    with pytest.raises(SendingStopped, match=r"stopped by meena at .*: wrong script"):
         take(ledger)
     assert ledger.batches.get("b1").state == "planned"
     assert ledger.switches.resume(sync=scope, who="meena", why="mended")
