@@ -21,6 +21,7 @@ class Settings:
     warehouse_url: str = field(repr=False)
     ledger_url: str = field(repr=False)
     store_url: str = field(repr=False)
+    erasure_key: str = field(repr=False)
     settle: timedelta
     read_timeout: float
 
@@ -41,6 +42,7 @@ class Settings:
             or f"duckdb:///{home / 'warehouse.duckdb'}",
             ledger_url=env.get("DIALNEXA_LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
             store_url=env.get("DIALNEXA_STORE_URL") or str(home / "store"),
+            erasure_key=env.get("DIALNEXA_ERASURE_KEY") or "",
             settle=timedelta(seconds=_number(env, "DIALNEXA_SETTLE_SECONDS", 900.0)),
             read_timeout=_number(env, "DIALNEXA_READ_TIMEOUT_SECONDS", 120.0),
         )

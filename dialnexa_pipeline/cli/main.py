@@ -10,6 +10,7 @@ from rich.table import Table
 from dialnexa_pipeline.cli.approving import approve
 from dialnexa_pipeline.cli.sentences import Sentences, console
 from dialnexa_pipeline.cli.stopping import resume, stop
+from dialnexa_pipeline.cli.withdrawing import withdraw
 
 app = typer.Typer(
     name="dialnexa",
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(approve)
 app.command()(stop)
 app.command()(resume)
+app.command()(withdraw)
 
 
 @app.command()

@@ -67,6 +67,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 limits=limits,
                 dedupe=config.dedupe,
                 guard=lambda account: volume_guard(config, account, recent),
+                erasure_key=Settings.from_environment().erasure_key,
             )
             account = opened.accounts.of_plan(plan.plan_id)
             batches = opened.batches.of_plan(plan.plan_id)

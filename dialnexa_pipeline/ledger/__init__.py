@@ -17,6 +17,7 @@ from dialnexa_pipeline.ledger.approvals import (
 )
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
+from dialnexa_pipeline.ledger.erasures import BatchFile, Erasures, NotWithdrawn
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
@@ -30,6 +31,7 @@ from dialnexa_pipeline.ledger.records import (
 )
 from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
 from dialnexa_pipeline.ledger.switches import SendingStopped, Stop, Switches
+from dialnexa_pipeline.ledger.withdrawals import StandingClaim, Withdrawals
 
 
 class Ledger:
@@ -48,6 +50,8 @@ class Ledger:
         self.accounts = Accounts(self._database)
         self.approvals = Approvals(self._database)
         self.switches = Switches(self._database)
+        self.withdrawals = Withdrawals(self._database)
+        self.erasures = Erasures(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -66,17 +70,20 @@ __all__ = [
     "Approval",
     "Approvals",
     "Batch",
+    "BatchFile",
     "Batches",
     "Candidate",
     "Claim",
     "Count",
     "Doubts",
+    "Erasures",
     "HeldPlan",
     "Hold",
     "Holder",
     "LeaseLost",
     "Ledger",
     "LedgerUnavailable",
+    "NotWithdrawn",
     "NothingHeld",
     "PendingChanges",
     "Plan",
@@ -87,8 +94,10 @@ __all__ = [
     "RecordedRejection",
     "RefusedRow",
     "SendingStopped",
+    "StandingClaim",
     "Stop",
     "Switches",
+    "Withdrawals",
     "approve_command",
     "ledger_exists",
 ]
