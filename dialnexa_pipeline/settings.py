@@ -21,6 +21,7 @@ class Settings:
     warehouse_url: str = field(repr=False)
     ledger_url: str = field(repr=False)
     store_url: str = field(repr=False)
+    erasure_key: str = field(repr=False)
     settle: timedelta
     read_timeout: float
     max_wait: float
@@ -42,6 +43,7 @@ class Settings:
             or f"duckdb:///{home / 'warehouse.duckdb'}",
             ledger_url=env.get("DIALNEXA_LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
             store_url=env.get("DIALNEXA_STORE_URL") or str(home / "store"),
+            erasure_key=env.get("DIALNEXA_ERASURE_KEY") or "",
             settle=timedelta(seconds=_number(env, "DIALNEXA_SETTLE_SECONDS", 900.0)),
             read_timeout=_number(env, "DIALNEXA_READ_TIMEOUT_SECONDS", 120.0),
             max_wait=_number(env, "DIALNEXA_MAX_WAIT_SECONDS", 900.0),

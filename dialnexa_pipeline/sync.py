@@ -59,10 +59,18 @@ class BatchConfig(StrictModel):
 
 
 class GuardConfig(StrictModel):
-    """What stops a run before anything is sent."""
+    """What holds a plan before anything is sent, until somebody approves it."""
 
     max_leads: int | None = Field(default=None, ge=1)
-    max_growth: float | None = Field(default=None, gt=0)
+    max_growth: float | None = Field(
+        default=None, gt=0, description="Times the median of the sync's recent runs."
+    )
+    max_reject_rate: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Share of source rows that screening refuses; counts from 20 rows on.",
+    )
 
 
 class PartitionsConfig(StrictModel):

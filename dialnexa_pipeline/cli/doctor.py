@@ -70,6 +70,7 @@ def examine(project: Path) -> list[Finding]:
     return [
         *_examine_syncs(project, syncs),
         _finding("ledger", lambda: _ledger(settings), "Set DIALNEXA_LEDGER_URL."),
+        *_examine_words(settings),
         _finding("store", lambda: _store(settings), "Set DIALNEXA_STORE_URL."),
         _finding("warehouse", lambda: _warehouse(settings), "Set DIALNEXA_WAREHOUSE_URL."),
         *_examine_sources(settings, syncs),
@@ -169,6 +170,22 @@ def _examine_dialnexa(settings: Settings, syncs: list[FoundSync]) -> Iterator[Fi
                 f"{workflow.title}: {workflow.status}",
                 "" if ok else "Its leads would never be called; choose another workflow.",
             )
+
+
+def _examine_words(settings: Settings) -> Iterator[Finding]:
+    """People's words that keep something from being sent."""
+    try:
+        with Ledger(settings.ledger_url) as ledger:
+            stops = ledger.switches.standing()
+            held = ledger.approvals.held()
+    except DialNexaError:
+        return
+    for stop in stops:
+        yield Finding("stop switch", False, stop.sentence, "Resume, once the cause is mended.")
+    for each in held:
+        yield Finding(
+            f"guard of {each.plan.sync}", False, each.hold.why, "Approve it, or mend the source."
+        )
 
 
 def _finding(what: str, look: Callable[[], str], mend: str) -> Finding:

@@ -5,12 +5,14 @@ from statistics import median
 
 import dagster as dg
 
-from dialnexa_pipeline.ledger import Account, Batch
+from dialnexa_pipeline.ledger import Account, Batch, HeldPlan, Hold, approve_command
 from dialnexa_pipeline.sync import SyncConfig
 
 CONSERVATION = "conservation"
 NOTHING_IN_DOUBT = "nothing_in_doubt"
 VOLUME_GUARD = "volume_guard"
+# A share of fewer rows says nothing: one bad row of three is no broken export.
+_ROWS_FOR_A_RATE = 20
 
 
 def conservation(account: Account) -> dg.AssetCheckResult:
@@ -56,34 +58,61 @@ def nothing_in_doubt(batches: Sequence[Batch]) -> dg.AssetCheckResult:
     )
 
 
-def volume_guard(
-    config: SyncConfig, account: Account, recent: Sequence[int]
-) -> dg.AssetCheckResult:
-    """The plan is not larger than the sync's guard allows.
+def volume_guard(config: SyncConfig, account: Account, recent: Sequence[int]) -> Hold | None:
+    """What of the sync's guard a whole plan breaks; None when it keeps within all of it.
 
     Args:
-        recent: leads planned by earlier runs that sent something, newest first.
+        recent: leads sent by earlier runs, newest first.
     """
-    planned = account.by_outcome().get("planned", 0)
-    cap, growth = config.guard.max_leads, config.guard.max_growth
-    said = f"{planned} leads are planned, within the guard."
-    passed = True
-    if cap is not None and planned > cap:
-        passed = False
-        said = (
-            f"{planned} leads are planned, more than guard.max_leads = {cap}. Nothing was sent. "
-            f"If this is right, raise guard.max_leads of sync {config.name!r} and run it again."
+    guard = config.guard
+    planned = _to_send(account)
+    invalid = account.by_outcome().get("invalid", 0)
+    broken: dict[str, str] = {}
+    if guard.max_leads is not None and planned > guard.max_leads:
+        broken["guard.max_leads"] = (
+            f"{planned} leads are planned, more than guard.max_leads = {guard.max_leads}."
         )
-    elif growth is not None and recent and planned > growth * median(recent):
-        passed = False
-        said = (
-            f"{planned} leads are planned, more than guard.max_growth = {growth} times the median "
-            f"of recent runs ({median(recent):.0f}). Nothing was sent. If this is right, raise "
-            f"guard.max_growth of sync {config.name!r} and run it again."
+    if guard.max_growth is not None and recent and planned > guard.max_growth * median(recent):
+        broken["guard.max_growth"] = (
+            f"{planned} leads are planned, more than guard.max_growth = {guard.max_growth} times "
+            f"the median of recent runs ({median(recent):.0f})."
         )
+    if (
+        guard.max_reject_rate is not None
+        and account.source_rows >= _ROWS_FOR_A_RATE
+        and invalid > guard.max_reject_rate * account.source_rows
+    ):
+        broken["guard.max_reject_rate"] = (
+            f"{invalid} of {account.source_rows} rows are invalid, a share of "
+            f"{invalid / account.source_rows:.2f}, more than guard.max_reject_rate = "
+            f"{guard.max_reject_rate}."
+        )
+    if not broken:
+        return None
+    command = approve_command(config.name, account.plan.partition_key)
+    said = f"{' '.join(broken.values())} Nothing was sent. To approve it once: {command}"
+    return Hold(tuple(broken), said)
+
+
+def guard_kept(account: Account, held: HeldPlan | None) -> dg.AssetCheckResult:
+    """The plan keeps within the sync's guard, or somebody approved it."""
+    said = f"{_to_send(account)} leads are planned, within the guard."
+    if held is not None:
+        said = held.hold.why
+        if held.approval is not None:
+            said = f"Approved by {held.approval.who}: {held.approval.why}. It had held: {said}"
     return dg.AssetCheckResult(
-        passed=passed,
+        passed=held is None or held.approval is not None,
         check_name=VOLUME_GUARD,
         description=said,
-        metadata={"planned": planned, "recent_runs": len(recent)},
+        metadata={
+            "planned": _to_send(account),
+            "invalid": account.by_outcome().get("invalid", 0),
+            "source_rows": account.source_rows,
+        },
     )
+
+
+def _to_send(account: Account) -> int:
+    """Leads of this very plan; those that another run planned are not sent by it."""
+    return sum(count.leads for count in account.counts if count.reason == "planned/not_sent")

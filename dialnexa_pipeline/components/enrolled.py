@@ -24,7 +24,7 @@ from dialnexa_pipeline.components.showing import batch_table, outcome_metadata, 
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import send_plan
 from dialnexa_pipeline.errors import DialNexaError
-from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan
+from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan, PlanHeld
 from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
 from dialnexa_pipeline.sync import SyncConfig
 
@@ -59,15 +59,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
     ):
         with ending_canceled(context):
             with ledger.open() as opened:
-                plan = opened.plans.current(
-                    sync=config.name, partition_key=partition_key_of(context)
-                )
-                if plan is None:
-                    raise dg.Failure(
-                        f"Sync {config.name!r} has no plan to send; materialise "
-                        f"{config.name}/lead_batches first.",
-                        allow_retries=False,
-                    )
+                plan = _plan_to_send(opened, config.name, partition_key_of(context))
                 sent = _send(context, plan, opened, dialnexa, store)
                 try:
                     _record(opened, warehouse, config.name, sent)
@@ -84,6 +76,19 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 raise dg.Failure(" ".join(sent.problems), allow_retries=False)
 
     return enrolments
+
+
+def _plan_to_send(ledger: Ledger, sync: str, partition_key: str) -> Plan:
+    try:
+        plan = ledger.plans.sendable(sync=sync, partition_key=partition_key)
+    except PlanHeld as held:
+        raise dg.Failure(str(held), allow_retries=False) from None
+    if plan is None:
+        raise dg.Failure(
+            f"Sync {sync!r} has no plan to send; materialise {sync}/lead_batches first.",
+            allow_retries=False,
+        )
+    return plan
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@
 
 import dagster as dg
 
-from dialnexa_pipeline.components.checks import VOLUME_GUARD, volume_guard
+from dialnexa_pipeline.components.checks import VOLUME_GUARD, guard_kept, volume_guard
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
 from dialnexa_pipeline.components.screened import staged_file
@@ -58,12 +58,20 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 config.enrolment_ref,
                 hold_absent=config.in_doubt == "hold",
             )
+            recent = opened.accounts.recent_planned(sync=config.name)
             plan_leads(
-                plan, staged, ledger=opened, store=files, limits=limits, dedupe=config.dedupe
+                plan,
+                staged,
+                ledger=opened,
+                store=files,
+                limits=limits,
+                dedupe=config.dedupe,
+                guard=lambda account: volume_guard(config, account, recent),
+                erasure_key=Settings.from_environment().erasure_key,
             )
             account = opened.accounts.of_plan(plan.plan_id)
             batches = opened.batches.of_plan(plan.plan_id)
-            guard = volume_guard(config, account, opened.accounts.recent_planned(sync=config.name))
+            held = opened.approvals.of_plan(plan)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": account.by_outcome().get("planned", 0),
@@ -72,7 +80,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 "plan_id": plan.plan_id,
                 **outcome_metadata(account),
             },
-            check_results=[guard],
+            check_results=[guard_kept(account, held)],
         )
 
     return lead_batches

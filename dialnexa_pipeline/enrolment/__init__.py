@@ -1,5 +1,6 @@
 """Plan, send, settle and reconcile: from screened leads to enrolled ones."""
 
+from dialnexa_pipeline.enrolment.erasing import EraseReport, erase
 from dialnexa_pipeline.enrolment.planning import BatchLimits, plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
 from dialnexa_pipeline.enrolment.report import SendReport
@@ -10,16 +11,21 @@ from dialnexa_pipeline.enrolment.staging import (
     stage_leads,
     staged_path,
 )
+from dialnexa_pipeline.enrolment.withdrawing import WithdrawReport, withdraw
 
 __all__ = [
     "BatchLimits",
+    "EraseReport",
     "SampleRow",
     "SendReport",
     "SettledBatch",
     "StagedLeads",
+    "WithdrawReport",
+    "erase",
     "plan_leads",
     "reconcile",
     "send_plan",
     "stage_leads",
     "staged_path",
+    "withdraw",
 ]

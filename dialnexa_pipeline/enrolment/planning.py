@@ -6,20 +6,23 @@
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import csv_header_bytes, csv_row_bytes, render_csv, render_xlsx
 from dialnexa_pipeline.ledger import (
+    Account,
     Candidate,
     Count,
+    Hold,
     Holder,
     Ledger,
     Plan,
@@ -67,17 +70,25 @@ def plan_leads(
     store: Store,
     limits: BatchLimits,
     dedupe: timedelta | None,
+    guard: Callable[[Account], Hold | None] = lambda _account: None,
+    erasure_key: str = "",
 ) -> None:
     """Claim every eligible lead of the staged file and write the batch files.
 
     Order (docs/design.md, invariant 2): the claim is committed, then the file is on disk, then the
     batch becomes sendable when the whole plan is ready.
 
+    Args:
+        guard: judges the whole plan before it is ready, so that a plan it holds is never sendable.
+        erasure_key: recognises erased people; needed only when there are any.
+
     Raises:
+        ConfigError: people were erased, and the key is missing or another one.
         PlanSuperseded: another run planned the same sync and partition meanwhile.
         StoreError: the staged file is missing or a batch file cannot be written.
     """
     reach("plan.begun")
+    erased = ErasedPeople.of(ledger, erasure_key)
     planner = _Planner(plan, ledger, store, limits, dedupe)
     rows = 0
     with (
@@ -87,10 +98,16 @@ def plan_leads(
     ):
         for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS):
             rows += batch.num_rows
-            planner.take(pa.Table.from_batches([batch]))
+            leads = pa.Table.from_batches([batch])
+            planner.take(erased.redact(leads) if erased is not None else leads)
         planner.close_all()
-    ledger.plans.make_ready(plan, source_rows=rows, phone_metadata=METADATA_VERSION)
+    account = replace(ledger.accounts.of_plan(plan.plan_id), source_rows=rows)
+    ledger.plans.make_ready(
+        plan, source_rows=rows, phone_metadata=METADATA_VERSION, hold=guard(account)
+    )
     reach("plan.ready")
+    if erased is not None and erased.met:
+        redact_staged(store, staged, erased.are_theirs)
 
 
 class _Planner:
@@ -292,6 +309,8 @@ def batch_path(plan: Plan, workflow_id: str, batch_id: str, file_format: str) ->
 
 
 def _held_outcome(holder: Holder | None, own: bool) -> tuple[str, str]:
+    if holder is not None and holder.state == "withdrawn":
+        return "suppressed", "suppressed/withdrawn"
     if holder is None or not own:
         return "duplicate", "duplicate/same_number"
     if holder.state == "enrolled":

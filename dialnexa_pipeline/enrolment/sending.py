@@ -24,7 +24,14 @@ from dialnexa_pipeline.enrolment.report import SendReport
 from dialnexa_pipeline.enrolment.settling import Settling, patiently
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.ledger import Batch, Claim, Ledger, LedgerUnavailable, Plan
+from dialnexa_pipeline.ledger import (
+    Batch,
+    Claim,
+    Ledger,
+    LedgerUnavailable,
+    Plan,
+    SendingStopped,
+)
 from dialnexa_pipeline.store import Store
 
 # The whole account is refused: no other batch can do better.
@@ -103,7 +110,12 @@ class _Sender:
             return []
         content = self._read_checked(batch)
         claims = patiently(self._batches.claims_of, batch.batch_id)
-        if not self._take(batch):
+        try:
+            taken = self._take(batch)
+        except SendingStopped as stop:
+            self.report.stopped = str(stop)
+            return []
+        if not taken:
             self._note(f"Batch {batch.batch_id}: another run took or released it first.")
             return self._refusals.unanswered(batch)
         reach("send.taken")

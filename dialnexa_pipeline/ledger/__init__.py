@@ -6,8 +6,18 @@ from dialnexa_pipeline.ledger.accounts import (
     RecordedEnrolment,
     RecordedRejection,
 )
+from dialnexa_pipeline.ledger.approvals import (
+    Approval,
+    Approvals,
+    HeldPlan,
+    Hold,
+    NothingHeld,
+    PlanHeld,
+    approve_command,
+)
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
+from dialnexa_pipeline.ledger.erasures import BatchFile, Erasures, NotWithdrawn
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
@@ -20,10 +30,12 @@ from dialnexa_pipeline.ledger.records import (
     RefusedRow,
 )
 from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
+from dialnexa_pipeline.ledger.switches import SendingStopped, Stop, Switches
+from dialnexa_pipeline.ledger.withdrawals import StandingClaim, Withdrawals
 
 
 class Ledger:
-    """The four faces of one ledger database: plans, batches, doubts and accounts.
+    """The faces of one ledger database: plans, batches, doubts, accounts, and people's words.
 
     Raises:
         ConfigError: the URL is not a SQLite file or a PostgreSQL database.
@@ -36,6 +48,10 @@ class Ledger:
         self.batches = Batches(self._database)
         self.doubts = Doubts(self._database)
         self.accounts = Accounts(self._database)
+        self.approvals = Approvals(self._database)
+        self.switches = Switches(self._database)
+        self.withdrawals = Withdrawals(self._database)
+        self.erasures = Erasures(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -51,22 +67,37 @@ class Ledger:
 __all__ = [
     "Account",
     "Accounts",
+    "Approval",
+    "Approvals",
     "Batch",
+    "BatchFile",
     "Batches",
     "Candidate",
     "Claim",
     "Count",
     "Doubts",
+    "Erasures",
+    "HeldPlan",
+    "Hold",
     "Holder",
     "LeaseLost",
     "Ledger",
     "LedgerUnavailable",
+    "NotWithdrawn",
+    "NothingHeld",
     "PendingChanges",
     "Plan",
+    "PlanHeld",
     "PlanSuperseded",
     "Plans",
     "RecordedEnrolment",
     "RecordedRejection",
     "RefusedRow",
+    "SendingStopped",
+    "StandingClaim",
+    "Stop",
+    "Switches",
+    "Withdrawals",
+    "approve_command",
     "ledger_exists",
 ]

@@ -30,7 +30,7 @@ class RecordedEnrolment:
     sync: str
     workflow_id: str
     lead_key: str
-    phone: str
+    phone: str | None
     lead_id: str | None
     enrolment_ref: str
     batch_id: str
@@ -90,12 +90,16 @@ class Accounts:
         return [self.of_plan(plan_id) for plan_id in newest.values()]
 
     def recent_planned(self, *, sync: str, runs: int = 10) -> list[int]:
-        """Leads claimed by the newest plans of a sync that sent something, newest first."""
+        """Leads that the newest plans of a sync sent, newest first.
+
+        Batches that were refused whole, or never arrived, do not count.
+        """
         with self._database.transaction() as connection:
             rows = connection.execute(
                 sa.select(plans.c.plan_id, sa.func.sum(batches.c.row_count))
                 .join(batches, batches.c.plan_id == plans.c.plan_id)
                 .where(plans.c.sync == sync, batches.c.sent_at.is_not(None))
+                .where(batches.c.state.not_in(("planned", "failed", "released")))
                 .where(batches.c.parent_batch_id.is_(None))
                 .group_by(plans.c.plan_id, plans.c.created_at)
                 .order_by(plans.c.created_at.desc())
@@ -136,14 +140,20 @@ class Accounts:
             )
             .join(plans, plans.c.plan_id == claims.c.plan_id)
             .where(claims.c.batch_id.in_(sa.bindparam("batch_ids", expanding=True)))
-            .where(claims.c.state.in_(("enrolled", "withdrawn")))
+            .where(
+                sa.or_(
+                    claims.c.state == "enrolled",
+                    # With a reason it was withdrawn before it was sent.
+                    sa.and_(claims.c.state == "withdrawn", claims.c.reason.is_(None)),
+                )
+            )
         )
         for batch_id in batch_ids:
             with self._database.transaction() as connection:
                 rows = connection.execute(statement, {"batch_ids": [batch_id]}).all()
             for start in range(0, len(rows), _READ_ROWS):
                 yield [
-                    RecordedEnrolment(*row[:3], f"+{row.phone}", *row[4:])
+                    RecordedEnrolment(*row[:3], f"+{row.phone}" if row.phone else None, *row[4:])
                     for row in rows[start : start + _READ_ROWS]
                 ]
 
@@ -212,7 +222,8 @@ def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:
     # A released claim was never sent in this run: its lead stays planned in this run's account.
     outcome = sa.case(
         (claims.c.state == "released", "planned"),
-        (claims.c.state == "withdrawn", "enrolled"),
+        (sa.and_(claims.c.state == "withdrawn", claims.c.reason.is_(None)), "enrolled"),
+        (claims.c.state == "withdrawn", "suppressed"),
         else_=claims.c.state,
     )
     reason = sa.case(

@@ -1,5 +1,6 @@
 """One connection pool, one clock and one schema version for the ledger."""
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -55,11 +56,16 @@ class LedgerDatabase:
                 f"{_first_line(error)}. Nothing of it is written; mend the database and run again."
             ) from None
 
-    def lock(self, connection: sa.Connection, name: str) -> None:
-        """Let one transaction at a time through for a name; SQLite's are alone anyway."""
+    def lock(self, connection: sa.Connection, name: str, *, shared: bool = False) -> None:
+        """Let one transaction at a time through for a name; SQLite's are alone anyway.
+
+        Args:
+            shared: any number of shared holders pass together, and none beside a single one.
+        """
         if self.dialect == "postgresql":
+            function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
             connection.execute(
-                sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+                sa.text(f"SELECT {function}(hashtextextended(:name, 0))"),
                 {"name": name},
             )
 
@@ -71,6 +77,30 @@ class LedgerDatabase:
         moment = connection.scalar(sa.text("SELECT clock_timestamp()"))
         assert isinstance(moment, datetime)
         return moment.astimezone(UTC)
+
+    def scrub(self) -> None:
+        """Rewrite SQLite's file, so that overwritten values are out of its free pages too.
+
+        PostgreSQL's own vacuum does that in its time.
+
+        Raises:
+            LedgerUnavailable: somebody else is at the file for longer than half a minute.
+        """
+        if self.dialect != "sqlite":
+            return
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.close()
+        except sqlite3.OperationalError as error:
+            raise LedgerUnavailable(
+                f"The ledger at {_shown(self.engine.url)} is in use: {error}. What was erased may "
+                "remain in its free pages; repeat the command when no run is under way."
+            ) from None
+        finally:
+            connection.close()
 
     def close(self) -> None:
         self.engine.dispose()

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.abandoned import release_abandoned, release_unsent
+from dialnexa_pipeline.ledger.approvals import Hold, pass_on_approval, refuse_when_held
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
@@ -235,8 +236,13 @@ class Plans:
                 )
             )
 
-    def make_ready(self, plan: Plan, *, source_rows: int, phone_metadata: str) -> None:
+    def make_ready(
+        self, plan: Plan, *, source_rows: int, phone_metadata: str, hold: Hold | None = None
+    ) -> None:
         """Close the plan: its batches may be sent; rejected rows not seen again are resolved.
+
+        Args:
+            hold: why a guard holds the plan; then it is sent only if somebody approves it.
 
         Raises:
             PlanSuperseded: a newer plan of the same sync and partition exists.
@@ -270,11 +276,26 @@ class Plans:
                     ready_at=now,
                     source_rows=source_rows,
                     phone_metadata=phone_metadata,
+                    held_by=", ".join(hold.by) if hold is not None else None,
+                    held_why=hold.why if hold is not None else None,
                 )
             )
+            pass_on_approval(connection, plan, hold, now)
+
+    def sendable(self, *, sync: str, partition_key: str) -> Plan | None:
+        """The current plan, if it may be sent.
+
+        Raises:
+            PlanHeld: a guard holds it and nobody approved it.
+        """
+        plan = self.current(sync=sync, partition_key=partition_key)
+        if plan is not None:
+            with self._database.transaction() as connection:
+                refuse_when_held(connection, plan.plan_id)
+        return plan
 
     def current(self, *, sync: str, partition_key: str) -> Plan | None:
-        """The newest ready plan of a sync and partition: what materialising enrolments sends."""
+        """The newest ready plan of a sync and partition, held or not."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 sa.select(plans)
@@ -295,9 +316,9 @@ class Plans:
         if state != "open":
             raise PlanSuperseded(
                 f"Sync {plan.sync!r}: another run planned the same sync and partition while this "
-                "one was planning, or took this one for dead because its heart-beat had stopped. "
-                "This plan stops here and claims nothing more; nothing was sent by it. Look at the "
-                "newer run, or run the sync again."
+                "one was planning, or took this one for dead because its heart-beat had stopped, "
+                "or somebody withdrew one of its numbers. This plan stops here and claims nothing "
+                "more; nothing was sent by it. Look at the newer run, or run the sync again."
             )
 
     def _add_batches(

@@ -82,12 +82,15 @@ def list_unenrolled_claims(
             " phone, sync, plan_id, partition_key, batch_id, first_seen_at, last_seen_at, "
             "change_id) "
             "SELECT claims.workflow_id, claims.lead_key, "
-            "CASE WHEN claims.state = 'released' THEN 'planned' ELSE claims.state END, "
+            "CASE claims.state WHEN 'released' THEN 'planned' WHEN 'withdrawn' THEN 'suppressed' "
+            "ELSE claims.state END, "
             "COALESCE(claims.reason, 'planned/not_sent'), claims.detail, claims.raw_phone, "
             "'+' || CAST(claims.phone AS TEXT), claims.sync, claims.plan_id, "
             "batches.partition_key, claims.batch_id, :now, :now, :change_id "
             "FROM claims JOIN batches ON batches.batch_id = claims.batch_id "
-            "WHERE claims.batch_id = :batch_id AND claims.state NOT IN ('enrolled', 'withdrawn') "
+            "WHERE claims.batch_id = :batch_id AND claims.state <> 'enrolled' "
+            # Withdrawn with a reason: before it was sent.
+            "AND (claims.state <> 'withdrawn' OR claims.reason IS NOT NULL) "
             # A lead that was enrolled meanwhile, through another batch, stands in nobody's way.
             "AND NOT EXISTS (SELECT 1 FROM claims AS other WHERE other.live "
             "AND other.workflow_id = claims.workflow_id AND other.phone = claims.phone "

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger.approvals import refuse_when_held
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
+from dialnexa_pipeline.ledger.switches import refuse_when_stopped
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
     enrol_claims,
@@ -68,8 +70,18 @@ class Batches:
         return select_claims(self._database, batch_id)
 
     def start_sending(self, batch_id: str, *, owner: str, run_id: str, lease: timedelta) -> bool:
-        """planned → sending, leased to `owner`; False when somebody else was faster."""
+        """planned → sending, leased to `owner`; False when somebody else was faster.
+
+        Raises:
+            SendingStopped: a stop that was written before this stands; the batch stays planned.
+            PlanHeld: a guard holds the plan and nobody approved it.
+        """
         with self._database.transaction() as connection:
+            batch = connection.execute(
+                sa.select(batches.c.sync, batches.c.plan_id).where(batches.c.batch_id == batch_id)
+            ).one()
+            refuse_when_stopped(self._database, connection, batch.sync)
+            refuse_when_held(connection, batch.plan_id)
             now = self._database.now(connection)
             taken = connection.execute(
                 sa.update(batches)

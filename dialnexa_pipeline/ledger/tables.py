@@ -212,6 +212,8 @@ erasures = sa.Table(
     "erasures",
     metadata,
     sa.Column("phone_hash", sa.Text, primary_key=True),
+    # Which key made the hash: under another key nobody would be recognised.
+    sa.Column("key_id", sa.Text, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("made_at", UtcDateTime, nullable=False),

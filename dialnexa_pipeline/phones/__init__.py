@@ -1,12 +1,15 @@
 """Normalise and validate phones, a whole column at a time."""
 
 from dialnexa_pipeline.phones.columns import normalise_phones
+from dialnexa_pipeline.phones.identity import PhoneHasher, SpelledPhones
 from dialnexa_pipeline.phones.masking import mask_phone, mask_phones_in
 from dialnexa_pipeline.phones.parsing import METADATA_VERSION, PHONE_TYPES, Verdict, parse_phone
 
 __all__ = [
     "METADATA_VERSION",
     "PHONE_TYPES",
+    "PhoneHasher",
+    "SpelledPhones",
     "Verdict",
     "mask_phone",
     "mask_phones_in",

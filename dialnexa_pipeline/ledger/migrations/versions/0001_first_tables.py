@@ -203,6 +203,7 @@ def upgrade() -> None:
     op.create_table(
         "erasures",
         sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("made_at", UtcDateTime(), nullable=False),

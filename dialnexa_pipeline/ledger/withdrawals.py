@@ -1,0 +1,190 @@
+"""Withdrawing numbers: the ledger remembers, so that a number is never planned again."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.changes import note_change
+from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.tables import batches, changes, claims, plans
+from dialnexa_pipeline.ledger.transitions import finish_batch, lock_batch
+
+_WITHDRAWN_UNSENT = "suppressed/withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class StandingClaim:
+    """A claim that stands for a number: enrolled, on its way there, or withdrawn.
+
+    Attributes:
+        sent_ago: how long ago its batch was sent; None when it was not.
+    """
+
+    enrolment_ref: str
+    sync: str
+    workflow_id: str
+    lead_key: str
+    phone: int
+    lead_id: str | None
+    state: str
+    batch_id: str
+    batch_state: str
+    ref_column: str | None
+    sent_ago: timedelta | None
+
+
+class Withdrawals:
+    """Finding the claims of a person, and ending them for good."""
+
+    def __init__(self, database: LedgerDatabase) -> None:
+        self._database = database
+
+    def of_phones(self, phones: Collection[int]) -> list[StandingClaim]:
+        """Every standing claim of some numbers, in any sync and workflow."""
+        relation = rows_relation(self._database.dialect, {"phone": "int"})
+        return self._standing(
+            f"claims.phone IN (SELECT phone FROM {relation} AS asked)",
+            rows=rows_parameter([[phone] for phone in phones]),
+        )
+
+    def of_leads(self, sync: str, lead_keys: Collection[str]) -> list[StandingClaim]:
+        """The standing claims of some leads of a sync."""
+        relation = rows_relation(self._database.dialect, {"lead_key": "text"})
+        return self._standing(
+            "claims.sync = :sync "
+            f"AND claims.lead_key IN (SELECT lead_key FROM {relation} AS asked)",
+            sync=sync,
+            rows=rows_parameter([[key] for key in lead_keys]),
+        )
+
+    def withdraw_enrolled(self, enrolment_ref: str, *, detail: str) -> None:
+        """enrolled → withdrawn; the claim stays live, so the number is never planned again.
+
+        Args:
+            detail: who withdrew it and why.
+        """
+        with self._database.transaction() as connection:
+            claim = connection.execute(
+                sa.select(claims)
+                .where(claims.c.enrolment_ref == enrolment_ref, claims.c.state == "enrolled")
+                .with_for_update()
+            ).first()
+            if claim is None:
+                return
+            # A claim past the sync's dedupe duration comes to life again, unless another lives.
+            others = sa.exists().where(
+                claims.c.workflow_id == claim.workflow_id,
+                claims.c.phone == claim.phone,
+                claims.c.live,
+            )
+            alone = claim.live or not connection.scalar(sa.select(others))
+            connection.execute(
+                sa.update(claims)
+                .where(claims.c.enrolment_ref == enrolment_ref)
+                .values(state="withdrawn", live=alone, detail=detail)
+            )
+            now = self._database.now(connection)
+            note_change(connection, now, claim.sync, claim.plan_id, claim.batch_id)
+
+    def withdraw_unsent(self, enrolment_ref: str, *, detail: str) -> int | None:
+        """planned → withdrawn: the claim stays live, and its batch is released, never sent.
+
+        A plan that is still being made is superseded with all its batches, because its planner
+        would go on filling them.
+
+        Returns:
+            How many other leads wait for the next run now; None when the claim was sent meanwhile.
+        """
+        with self._database.transaction() as connection:
+            claim = connection.execute(
+                sa.select(claims.c.plan_id, claims.c.batch_id).where(
+                    claims.c.enrolment_ref == enrolment_ref
+                )
+            ).one()
+            state = connection.scalar(
+                sa.select(plans.c.state).where(plans.c.plan_id == claim.plan_id).with_for_update()
+            )
+            batch = lock_batch(connection, claim.batch_id)
+            if batch.state not in {"planned", "failed"}:
+                return None
+            now = self._database.now(connection)
+            withdrawn = connection.execute(
+                sa.update(claims)
+                .where(claims.c.enrolment_ref == enrolment_ref)
+                .where(claims.c.batch_id == claim.batch_id, claims.c.state == "planned")
+                .values(state="withdrawn", settled_at=now, reason=_WITHDRAWN_UNSENT, detail=detail)
+            )
+            if withdrawn.rowcount == 0:
+                return None
+            released = [claim.batch_id]
+            if state == "open":
+                connection.execute(
+                    sa.update(plans)
+                    .where(plans.c.plan_id == claim.plan_id)
+                    .values(state="superseded")
+                )
+                released = list(
+                    connection.execute(
+                        sa.select(batches.c.batch_id)
+                        .where(batches.c.plan_id == claim.plan_id)
+                        .where(batches.c.state.in_(("planned", "failed")))
+                    ).scalars()
+                )
+            return sum(self._release(connection, batch_id) for batch_id in released)
+
+    def syncs_behind(self) -> list[str]:
+        """Syncs whose record tables do not show all of the ledger's changes."""
+        recorded = sa.and_(
+            changes.c.enrolments_recorded,
+            changes.c.counts_recorded,
+            changes.c.rejected_rows_recorded,
+        )
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                sa.select(changes.c.sync).where(~recorded).distinct().order_by(changes.c.sync)
+            )
+            return list(rows.scalars())
+
+    def _release(self, connection: sa.Connection, batch_id: str) -> int:
+        now = self._database.now(connection)
+        others = connection.execute(
+            sa.update(claims)
+            .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
+            .values(state="released", live=False, settled_at=now)
+        ).rowcount
+        batch = lock_batch(connection, batch_id)
+        finish_batch(connection, batch, now, state="released", settled_at=now)
+        return others
+
+    def _standing(self, condition: str, **parameters: str) -> list[StandingClaim]:
+        statement = sa.text(
+            "SELECT claims.enrolment_ref, claims.sync, claims.workflow_id, claims.lead_key, "
+            "claims.phone, claims.lead_id, claims.state, claims.batch_id, "
+            "batches.state AS batch_state, batches.ref_column, batches.sent_at "
+            "FROM claims JOIN batches ON batches.batch_id = claims.batch_id "
+            f"WHERE {condition} AND claims.phone IS NOT NULL AND (claims.state = 'enrolled' "
+            "OR claims.live AND claims.state IN ('planned', 'in_doubt', 'withdrawn')) "
+            "ORDER BY claims.enrolment_ref"
+        ).columns(sent_at=batches.c.sent_at.type)
+        with self._database.transaction() as connection:
+            now = self._database.now(connection)
+            rows = connection.execute(statement, parameters).all()
+        return [
+            StandingClaim(
+                row.enrolment_ref,
+                row.sync,
+                row.workflow_id,
+                row.lead_key,
+                row.phone,
+                row.lead_id,
+                row.state,
+                row.batch_id,
+                row.batch_state,
+                row.ref_column,
+                now - row.sent_at if row.sent_at is not None else None,
+            )
+            for row in rows
+        ]

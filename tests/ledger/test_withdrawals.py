@@ -1,0 +1,163 @@
+"""Withdrawn numbers stay claimed for good; erased ones leave only a keyed hash."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from dialnexa_pipeline.ledger import Ledger, NotWithdrawn, Plan, PlanSuperseded, RefusedRow
+from dialnexa_pipeline.phones import PhoneHasher, SpelledPhones
+from tests.ledger.candidates import candidates
+from tests.ledger.steps import doubtful, on_disk, outcomes, planned, sending
+
+PHONE = 919800000003
+DETAIL = "Withdrawn by meena: asked for it."
+HASHER = PhoneHasher("k" * 32)
+
+
+def enrolled(ledger: Ledger) -> Plan:
+    plan = sending(ledger)
+    ledger.batches.settle_enrolled("b1", owner="me", lead_ids={})
+    return plan
+
+
+def ref_of(ledger: Ledger) -> str:
+    (claim,) = ledger.withdrawals.of_phones([PHONE])
+    return claim.enrolment_ref
+
+
+def claim_again(ledger: Ledger, batch_id: str = "b2") -> list[str]:
+    """The keys of the ten leads that win a claim when the same numbers are planned again."""
+    plan = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
+    asked = candidates(plan, range(10), batch_id)
+    won = ledger.plans.claim(plan, asked, ref_column="ref")
+    on_disk(ledger, batch_id, len(won))
+    return [candidate.lead_key for candidate in asked if candidate.enrolment_ref in won]
+
+
+def erase(ledger: Ledger) -> None:
+    spelled = SpelledPhones([PHONE])
+    hashes = {PHONE: HASHER.hash(PHONE)}
+    ledger.erasures.erase(
+        hashes, key_id=HASHER.key_id, who="meena", why="law", spelled=spelled.are_in
+    )
+
+
+def texts(url: str) -> list[str]:
+    """Every value of every row of the ledger."""
+    engine = sa.create_engine(url)
+    found: list[str] = []
+    with engine.connect() as connection:
+        for table in sa.inspect(engine).get_table_names():
+            for row in connection.execute(sa.text(f"SELECT * FROM {table}")):
+                found += map(str, row)
+    engine.dispose()
+    return found
+
+
+def test_a_withdrawn_number_keeps_its_claim(ledger: Ledger) -> None:
+    plan = enrolled(ledger)
+    ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
+    assert ledger.plans.find_holders("wf", [PHONE])[PHONE].state == "withdrawn"
+    assert claim_again(ledger) == []
+    assert outcomes(ledger, plan) == {"enrolled": 10}, "that run did enrol it"
+    ((row,),) = (
+        [row for row in piece if row.phone == f"+{PHONE}"]
+        for piece in ledger.accounts.enrolments_of(["b1"])
+    )
+    assert row.state == "withdrawn"
+
+
+def test_a_claim_past_its_dedupe_duration_lives_again_when_it_is_withdrawn(ledger: Ledger) -> None:
+    enrolled(ledger)
+    ledger.plans.expire("wf", [PHONE], older_than=timedelta(0))
+    assert ledger.plans.find_holders("wf", [PHONE]) == {}
+    ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
+    assert ledger.plans.find_holders("wf", [PHONE])[PHONE].state == "withdrawn"
+
+
+def test_a_number_withdrawn_before_it_was_sent_takes_its_whole_batch_back(ledger: Ledger) -> None:
+    plan = planned(ledger)
+    assert ledger.withdrawals.withdraw_unsent(ref_of(ledger), detail=DETAIL) == 9
+    assert ledger.batches.sendable(plan.plan_id) == []
+    assert outcomes(ledger, plan) == {"planned": 9, "suppressed": 1}
+    assert sum(len(piece) for piece in ledger.accounts.enrolments_of(["b1"])) == 0
+    assert claim_again(ledger) == [f"k{n}" for n in range(10) if n != 3]
+
+
+def test_a_number_of_a_plan_under_way_supersedes_it(ledger: Ledger) -> None:
+    plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
+    ledger.plans.claim(plan, candidates(plan, range(5)), ref_column=None)
+    assert ledger.withdrawals.withdraw_unsent(ref_of(ledger), detail=DETAIL) == 4
+    with pytest.raises(PlanSuperseded):
+        ledger.plans.claim(plan, candidates(plan, range(5, 10)), ref_column=None)
+    assert claim_again(ledger) == [f"k{n}" for n in range(10) if n != 3]
+
+
+@pytest.mark.parametrize("step", [sending, doubtful])
+def test_a_number_that_is_being_sent_or_in_doubt_is_left_alone(
+    ledger: Ledger, step: object
+) -> None:
+    step(ledger)  # type: ignore[operator]
+    assert ledger.withdrawals.withdraw_unsent(ref_of(ledger), detail=DETAIL) is None
+    (claim,) = ledger.withdrawals.of_phones([PHONE])
+    assert claim.state in {"planned", "in_doubt"}
+
+
+def test_claims_are_found_by_lead(ledger: Ledger) -> None:
+    enrolled(ledger)
+    assert [c.phone for c in ledger.withdrawals.of_leads("a", ["k3", "k99"])] == [PHONE]
+    assert ledger.withdrawals.of_leads("b", ["k3"]) == []
+    assert ledger.erasures.phones_of_leads("a", ["k3"]) == {PHONE}
+
+
+def test_an_erased_number_is_nowhere_in_the_ledger(
+    ledger: Ledger, ledger_url: str, tmp_path: Path
+) -> None:
+    enrolled(ledger)
+    ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
+    plan = ledger.plans.begin(sync="a", partition_key="x", run_id="r3")
+    spellings = ["98000 00003", "+91-98000-00003 ext 5", "+91 98000 00004"]
+    refused = [
+        RefusedRow("wf", f"bad{n}", "invalid", "invalid/letters", None, raw, None)
+        for n, raw in enumerate(spellings)
+    ]
+    same = RefusedRow("wf", "z", "duplicate", "x", "d", "9800000003", f"+{PHONE}")
+    ledger.plans.refuse(plan, [*refused, same], [])
+    erase(ledger)
+    ledger.erasures.scrub()
+    assert not any("9800000003" in text or "00003" in text for text in texts(ledger_url))
+    assert "+91 98000 00004" in texts(ledger_url)
+    for file in tmp_path.glob("ledger.db*"):
+        assert b"9800000003" not in file.read_bytes()
+    assert ledger.erasures.known([HASHER.hash(PHONE), "?"]) == {HASHER.hash(PHONE)}
+    assert ledger.erasures.key_ids() == {HASHER.key_id}
+
+
+def test_a_number_with_a_standing_claim_is_not_erased(ledger: Ledger, ledger_url: str) -> None:
+    enrolled(ledger)
+    with pytest.raises(NotWithdrawn):
+        erase(ledger)
+    assert ledger.erasures.key_ids() == set()
+    assert str(PHONE) in texts(ledger_url)
+
+
+def test_erasing_twice_is_erasing_once(ledger: Ledger) -> None:
+    enrolled(ledger)
+    ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
+    erase(ledger)
+    erase(ledger)
+    assert ledger.erasures.known([HASHER.hash(PHONE)])
+
+
+def test_the_file_of_a_refused_batch_is_found_through_its_children(ledger: Ledger) -> None:
+    sending(ledger)
+    child, other = ledger.batches.split("b1", owner="me", detail="?")
+    needed = {file.batch_id: file.needed for file in ledger.erasures.files_of([PHONE])}
+    assert needed == {"b1": True, child: True}
+    on_disk(ledger, child, 5)
+    on_disk(ledger, other, 5)
+    ledger.withdrawals.withdraw_unsent(ref_of(ledger), detail=DETAIL)
+    needed = {file.batch_id: file.needed for file in ledger.erasures.files_of([PHONE])}
+    assert needed == {"b1": False, child: False}
