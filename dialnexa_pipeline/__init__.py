@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         WarehouseResource,
         default_resources,
     )
+    from dialnexa_pipeline.previewing import preview
 
 __all__ = [
     "DialNexaResource",
@@ -20,13 +21,15 @@ __all__ = [
     "StoreResource",
     "WarehouseResource",
     "default_resources",
+    "preview",
 ]
 
 
 def __getattr__(name: str) -> object:
     # Dagster takes more than a second to import, and the sandbox and the client need none of it.
     if name in __all__:
-        return getattr(import_module("dialnexa_pipeline.components"), name)
+        home = "previewing" if name == "preview" else "components"
+        return getattr(import_module(f"dialnexa_pipeline.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

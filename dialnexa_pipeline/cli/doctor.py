@@ -1,30 +1,20 @@
 """The doctor: what is configured, whether it answers, and how to mend what does not."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-import yaml
-from pydantic import ValidationError
 
 from dialnexa_pipeline.api import DialNexaClient
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.project import FoundSync, find_syncs
 from dialnexa_pipeline.records import open_records
 from dialnexa_pipeline.settings import Settings
 from dialnexa_pipeline.sources import open_source
 from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
-
-COMPONENT_TYPES = frozenset(
-    {
-        "dialnexa_pipeline.LeadSyncComponent",
-        "dialnexa_pipeline.components.LeadSyncComponent",
-    }
-)
-_SKIPPED_FOLDERS = frozenset({".venv", "venv", "node_modules", ".git", "target", "site-packages"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +25,6 @@ class Finding:
     ok: bool
     said: str
     mend: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundSync:
-    """A sync in a YAML file, or what is wrong with it."""
-
-    path: Path
-    config: SyncConfig | None
-    problem: str = ""
-
-
-def find_syncs(project: Path) -> list[FoundSync]:
-    """Every LeadSyncComponent in the YAML files below a folder."""
-    found: list[FoundSync] = []
-    for path in sorted(_yaml_files(project)):
-        try:
-            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, UnicodeDecodeError, OSError):
-            continue
-        for document in documents:
-            if isinstance(document, dict) and document.get("type") in COMPONENT_TYPES:
-                found.append(_read_sync(path, document.get("attributes") or {}))
-    return found
 
 
 def examine(project: Path) -> list[Finding]:
@@ -76,23 +43,6 @@ def examine(project: Path) -> list[Finding]:
         *_examine_sources(settings, syncs),
         *_examine_dialnexa(settings, syncs),
     ]
-
-
-def _yaml_files(project: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(project):
-        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
-        yield from (Path(folder) / name for name in files if name.endswith((".yaml", ".yml")))
-
-
-def _read_sync(path: Path, attributes: object) -> FoundSync:
-    try:
-        return FoundSync(path, SyncConfig.model_validate(attributes))
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'attributes'}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
-        ]
-        return FoundSync(path, None, "; ".join(problems))
 
 
 def _examine_syncs(project: Path, syncs: list[FoundSync]) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Plan, send, settle and reconcile: from screened leads to enrolled ones."""
 
-from dialnexa_pipeline.enrolment.erasing import EraseReport, erase
-from dialnexa_pipeline.enrolment.planning import BatchLimits, plan_leads
+from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
+from dialnexa_pipeline.enrolment.planning import BatchLimits, held_outcome, plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
 from dialnexa_pipeline.enrolment.report import SendReport
 from dialnexa_pipeline.enrolment.sending import send_plan
@@ -16,12 +16,14 @@ from dialnexa_pipeline.enrolment.withdrawing import WithdrawReport, withdraw
 __all__ = [
     "BatchLimits",
     "EraseReport",
+    "ErasedPeople",
     "SampleRow",
     "SendReport",
     "SettledBatch",
     "StagedLeads",
     "WithdrawReport",
     "erase",
+    "held_outcome",
     "plan_leads",
     "reconcile",
     "send_plan",

@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.leads import VARIABLE_PREFIX
 from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.phones import PhoneHasher, SpelledPhones
 from dialnexa_pipeline.store import Store
 
 _CHUNK_ROWS = 65_536
-_VARIABLE = "var:"
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ def redacted(leads: pa.Table, theirs: pa.Array) -> pa.Table:
     gone = {"raw_phone", "phone", "phone_key", "country", "phone_type"}
     said = {"outcome": "suppressed", "reason": "suppressed/erased"}
     for index, column in enumerate(leads.schema):
-        blank = "" if column.name.startswith(_VARIABLE) else said.get(column.name)
+        blank = "" if column.name.startswith(VARIABLE_PREFIX) else said.get(column.name)
         if column.name in gone or blank is not None:
             value = pa.scalar(blank, column.type)
             leads = leads.set_column(index, column, pc.if_else(theirs, value, leads[column.name]))

@@ -17,7 +17,13 @@ import pyarrow.parquet as pq
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.leads import csv_header_bytes, csv_row_bytes, render_csv, render_xlsx
+from dialnexa_pipeline.leads import (
+    VARIABLE_PREFIX,
+    csv_header_bytes,
+    csv_row_bytes,
+    render_csv,
+    render_xlsx,
+)
 from dialnexa_pipeline.ledger import (
     Account,
     Candidate,
@@ -32,7 +38,6 @@ from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
 _CHUNK_ROWS = 65_536
-_VARIABLE = "var:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +284,7 @@ class _Planner:
                 and holder.sync == self._plan.sync
                 and holder.lead_key == row["lead_key"]
             )
-            outcome, reason = _held_outcome(holder, own)
+            outcome, reason = held_outcome(holder, own)
             refused = RefusedRow(
                 row["workflow_id"],
                 row["lead_key"],
@@ -308,7 +313,8 @@ def batch_path(plan: Plan, workflow_id: str, batch_id: str, file_format: str) ->
     return f"{plan.sync}/batches/{plan.plan_id}/{folder}/{batch_id}.{file_format}"
 
 
-def _held_outcome(holder: Holder | None, own: bool) -> tuple[str, str]:
+def held_outcome(holder: Holder | None, own: bool) -> tuple[str, str]:
+    """Outcome and reason of a lead whose number is not free; `own`: its own claim holds it."""
     if holder is not None and holder.state == "withdrawn":
         return "suppressed", "suppressed/withdrawn"
     if holder is None or not own:
@@ -324,8 +330,8 @@ def _file_table(leads: pa.Table, refs: Sequence[str], ref_column: str | None) ->
     """The uploaded columns: phone_number, the variables, and the correlation column."""
     columns = {"phone_number": leads["phone"]}
     for name in leads.column_names:
-        if name.startswith(_VARIABLE):
-            columns[name.removeprefix(_VARIABLE)] = leads[name]
+        if name.startswith(VARIABLE_PREFIX):
+            columns[name.removeprefix(VARIABLE_PREFIX)] = leads[name]
     if ref_column is not None:
         columns[ref_column] = pa.chunked_array([pa.array(refs, pa.string())])
     return pa.table(columns)

@@ -7,7 +7,7 @@ from dialnexa_pipeline.leads.files import (
     render_xlsx,
 )
 from dialnexa_pipeline.leads.reasons import OUTCOMES, REASONS
-from dialnexa_pipeline.leads.screening import ScreeningConfig, screen
+from dialnexa_pipeline.leads.screening import VARIABLE_PREFIX, ScreeningConfig, screen
 from dialnexa_pipeline.leads.text import text_of
 from dialnexa_pipeline.leads.variables import RESERVED_VARIABLES, validate_variables
 
@@ -15,6 +15,7 @@ __all__ = [
     "OUTCOMES",
     "REASONS",
     "RESERVED_VARIABLES",
+    "VARIABLE_PREFIX",
     "ScreeningConfig",
     "csv_header_bytes",
     "csv_row_bytes",

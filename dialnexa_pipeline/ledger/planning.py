@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -25,6 +25,7 @@ _CLAIM_COLUMNS = {
     "raw_phone": "text",
     "phone": "int",
 }
+_BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PlanSuperseded(DialNexaError):
@@ -112,8 +113,18 @@ class Plans:
                 },
             )
 
-    def find_holders(self, workflow_id: str, phones: Collection[int]) -> dict[int, Holder]:
-        """Phone → holder of its live claim in the workflow, for the phones that have one."""
+    def find_holders(
+        self,
+        workflow_id: str,
+        phones: Collection[int],
+        *,
+        forgotten_after: timedelta | None = None,
+    ) -> dict[int, Holder]:
+        """Phone → holder of its live claim in the workflow, for the phones that have one.
+
+        Args:
+            forgotten_after: leave out enrolled claims that `expire` would end.
+        """
         relation = rows_relation(self._database.dialect, {"phone": "int"})
         statement = sa.text(
             "SELECT claims.phone, claims.sync, claims.lead_key, claims.state, "
@@ -121,13 +132,20 @@ class Plans:
             # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
             "CROSS JOIN claims JOIN batches ON batches.batch_id = claims.batch_id "
             "WHERE claims.workflow_id = :workflow_id "
-            "AND claims.phone = asked.phone AND claims.live"
-        )
+            "AND claims.phone = asked.phone AND claims.live "
+            "AND NOT (claims.state = 'enrolled' AND claims.settled_at < :cutoff)"
+        ).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type))
         with self._database.transaction() as connection:
+            cutoff = (
+                self._database.now(connection) - forgotten_after
+                if forgotten_after is not None
+                else _BEFORE_EVERY_CLAIM
+            )
             rows = connection.execute(
                 statement,
                 {
                     "workflow_id": workflow_id,
+                    "cutoff": cutoff,
                     "rows": rows_parameter([[phone] for phone in phones]),
                 },
             )

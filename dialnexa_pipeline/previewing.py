@@ -1,0 +1,103 @@
+"""What a sync would do now, as a DataFrame: nothing is claimed, written or sent."""
+
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dialnexa_pipeline.enrolment import ErasedPeople, held_outcome
+from dialnexa_pipeline.leads import REASONS, VARIABLE_PREFIX, screen
+from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.project import sync_named
+from dialnexa_pipeline.settings import Settings
+from dialnexa_pipeline.sources import open_source
+from dialnexa_pipeline.sync import SyncConfig
+
+_PLANNED = ("planned", "planned/not_sent")
+_JUDGED = ("lead_key", "workflow_id", "outcome", "reason", "meaning")
+_SCREENED = ("raw_phone", "phone", "country", "phone_type")
+
+
+def preview(sync: str, *, project: str | Path = ".") -> pd.DataFrame:
+    """Every row of a sync's source with the outcome that a run would plan for it now.
+
+    Args:
+        sync: the name of a sync in the project's YAML files.
+        project: the folder below which these lie.
+
+    Returns:
+        One row per source row, in the source's order: `lead_key, workflow_id, outcome, reason,
+        meaning, raw_phone, phone, country, phone_type`, then a column `var:<header>` per variable;
+        all `str`. Outcomes are `invalid`, `duplicate`, `suppressed`, `in_doubt` and `planned`.
+
+    Raises:
+        ConfigError: there is no such sync, or a setting is wrong.
+        SourceError: the source cannot be read.
+        LedgerUnavailable: the ledger cannot be read.
+    """
+    config = sync_named(sync, Path(project))
+    settings = Settings.from_environment()
+    source = open_source(
+        config.source, warehouse_url=settings.warehouse_url, columns=config.source_columns
+    )
+    with Ledger(settings.ledger_url) as ledger:
+        judge = _Judge(config, ledger, ErasedPeople.of(ledger, settings.erasure_key))
+        judged = [judge.judge(screen(batch, config.screening)) for batch in source.batches()]
+    if not judged:
+        return pd.DataFrame(columns=[*_JUDGED, *_SCREENED], dtype="str")
+    return pa.concat_tables(judged).to_pandas()
+
+
+class _Judge:
+    """Reads the ledger as planning would, and remembers which numbers this preview has given."""
+
+    def __init__(self, config: SyncConfig, ledger: Ledger, erased: ErasedPeople | None) -> None:
+        self._sync = config.name
+        self._dedupe: timedelta | None = config.dedupe
+        self._ledger = ledger
+        self._erased = erased
+        self._given: set[tuple[str, int]] = set()
+
+    def judge(self, leads: pa.Table) -> pa.Table:
+        """Screened leads with an outcome for each."""
+        if self._erased is not None:
+            leads = self._erased.redact(leads)
+        verdicts = list(zip(leads["outcome"].to_pylist(), leads["reason"].to_pylist(), strict=True))
+        workflows: list[str] = leads["workflow_id"].to_pylist()
+        phones: list[int] = leads["phone_key"].to_pylist()
+        keys: list[str] = leads["lead_key"].to_pylist()
+        undecided: dict[str, list[int]] = {}
+        for index in pc.indices_nonzero(pc.is_null(leads["outcome"])).to_pylist():
+            undecided.setdefault(workflows[index], []).append(index)
+        for workflow, rows in undecided.items():
+            holders = self._ledger.plans.find_holders(
+                workflow, [phones[row] for row in rows], forgotten_after=self._dedupe
+            )
+            for row in rows:
+                holder = holders.get(phones[row])
+                given = (workflow, phones[row])
+                if holder is None and given not in self._given:
+                    self._given.add(given)
+                    verdicts[row] = _PLANNED
+                else:
+                    own = (
+                        holder is not None
+                        and holder.sync == self._sync
+                        and holder.lead_key == keys[row]
+                    )
+                    verdicts[row] = held_outcome(holder, own)
+        outcomes, reasons = zip(*verdicts, strict=True) if verdicts else ((), ())
+        judged = {
+            "lead_key": leads["lead_key"],
+            "workflow_id": leads["workflow_id"],
+            "outcome": pa.array(outcomes, pa.string()),
+            "reason": pa.array(reasons, pa.string()),
+            "meaning": pa.array([REASONS.get(reason, "") for reason in reasons], pa.string()),
+        }
+        variables = [name for name in leads.column_names if name.startswith(VARIABLE_PREFIX)]
+        return pa.table(judged | {name: leads[name] for name in (*_SCREENED, *variables)})

@@ -1,0 +1,79 @@
+"""The syncs of a project, found in its YAML files without loading Dagster."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.sync import SyncConfig
+
+COMPONENT_TYPES = frozenset(
+    {
+        "dialnexa_pipeline.LeadSyncComponent",
+        "dialnexa_pipeline.components.LeadSyncComponent",
+    }
+)
+_SKIPPED_FOLDERS = frozenset({".venv", "venv", "node_modules", ".git", "target", "site-packages"})
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSync:
+    """A sync in a YAML file, or what is wrong with it."""
+
+    path: Path
+    config: SyncConfig | None
+    problem: str = ""
+
+
+def find_syncs(project: Path) -> list[FoundSync]:
+    """Every LeadSyncComponent in the YAML files below a folder."""
+    found: list[FoundSync] = []
+    for path in sorted(_yaml_files(project)):
+        try:
+            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, UnicodeDecodeError, OSError):
+            continue
+        for document in documents:
+            if isinstance(document, dict) and document.get("type") in COMPONENT_TYPES:
+                found.append(_read_sync(path, document.get("attributes") or {}))
+    return found
+
+
+def sync_named(name: str, project: Path) -> SyncConfig:
+    """The sync of that name below a folder.
+
+    Raises:
+        ConfigError: there is none, or its YAML is wrong.
+    """
+    syncs = find_syncs(project)
+    for sync in syncs:
+        if sync.config is not None and sync.config.name == name:
+            return sync.config
+    wrong = [f"{sync.path}: {sync.problem}" for sync in syncs if sync.config is None]
+    names = [sync.config.name for sync in syncs if sync.config is not None]
+    raise ConfigError(
+        f"There is no sync {name!r} in the YAML files below {project.absolute()}; there are "
+        f"{', '.join(names) or 'none'}." + "".join(f" {each}." for each in wrong)
+    )
+
+
+def _yaml_files(project: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(project):
+        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
+        yield from (Path(folder) / name for name in files if name.endswith((".yaml", ".yml")))
+
+
+def _read_sync(path: Path, attributes: object) -> FoundSync:
+    try:
+        return FoundSync(path, SyncConfig.model_validate(attributes))
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc']) or 'attributes'}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        return FoundSync(path, None, "; ".join(problems))
