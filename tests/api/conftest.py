@@ -41,8 +41,8 @@ class ScriptedServer:
                 elif callable(answer):
                     answer(connection)
 
-    def client(self, **options: float) -> DialNexaClient:
-        return DialNexaClient(f"http://127.0.0.1:{self.port}/v1", "id:secret", **options)
+    def client(self, api_key: str = "id:secret", **options: float) -> DialNexaClient:
+        return DialNexaClient(f"http://127.0.0.1:{self.port}/v1", api_key, **options)
 
 
 def answer(status: int, body: str, headers: Sequence[str] = ()) -> bytes:

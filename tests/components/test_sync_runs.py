@@ -189,6 +189,23 @@ def test_a_refused_call_says_how_to_mend_it_and_keeps_every_row(
     assert project.sandbox.count_leads() == 120
 
 
+def test_a_run_that_may_wait_no_longer_succeeds_and_says_that_it_paused(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALNEXA_MAX_WAIT_SECONDS", "0.5")
+    project.sandbox.order_fault("rate_limited", retry_after=2, method="POST")
+    result = project.run()
+    assert result.success
+    assert project.outcomes(result) == {"planned": 120}
+    (enrolments,) = result.asset_materializations_for_node("loans__enrolments")
+    assert "DIALNEXA_MAX_WAIT_SECONDS" in str(enrolments.metadata["paused"].value)
+    kept = project.rows("SELECT outcome, reason, count(*) FROM dialnexa_rejected_rows GROUP BY ALL")
+    assert kept == [("planned", "planned/not_sent", 120)]
+    monkeypatch.delenv("DIALNEXA_MAX_WAIT_SECONDS")
+    assert project.run(selection=["enrolments"]).success
+    assert project.sandbox.count_leads() == 120
+
+
 def test_windows_partition_the_source(project: Project) -> None:
     source = {
         "table": "leads",

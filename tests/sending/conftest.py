@@ -1,8 +1,10 @@
 """Planned batches on disk, and a real server to send them to."""
 
 import socket
+import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -76,6 +78,17 @@ class Desk:
                 note=self.notes.append,
                 max_posts=max_posts,
             )
+
+    def let_the_lease_run_out(self) -> str:
+        """What another run does to the batch of a sender that did not beat: it is in doubt."""
+        with closing(sqlite3.connect(self.folder / "ledger.db")) as ledger:
+            ledger.execute(
+                "UPDATE batches SET lease_expires_at = '2000-01-01' WHERE state = 'sending'"
+            )
+            ledger.commit()
+        with Ledger(self.ledger_url) as other:
+            (batch_id,) = other.doubts.put_dead_senders_in_doubt()
+        return batch_id
 
     def fates(self, plan: Plan) -> dict[str, str]:
         """Phone → state of its claim, or the reason where it is rejected or in doubt."""
