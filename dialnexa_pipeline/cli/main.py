@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.cli.records import records
+from dialnexa_pipeline.cli.sentences import Sentences, console
 
 app = typer.Typer(
     name="dialnexa",
@@ -16,7 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-console = Console()
+app.add_typer(records)
 
 
 @app.command()
@@ -24,7 +24,7 @@ def demo() -> None:
     """Run the whole main job on embedded defaults and print the account of every row."""
     from dialnexa_pipeline.cli.demo import run_demo
 
-    with _Sentences():
+    with Sentences():
         run_demo(console)
 
 
@@ -35,7 +35,7 @@ def dev(
     """Open the Dagster UI on the demo's data, with the sandbox beside it."""
     from dialnexa_pipeline.cli.demo import run_dev
 
-    with _Sentences():
+    with Sentences():
         raise typer.Exit(run_dev(console, port))
 
 
@@ -71,7 +71,7 @@ def reconcile(
     from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
     from dialnexa_pipeline.settings import Settings
 
-    with _Sentences():
+    with Sentences():
         settings = Settings.from_environment()
         with (
             Ledger(settings.ledger_url) as ledger,
@@ -145,17 +145,3 @@ def sandbox(
     path = state or Settings.from_environment().home / "sandbox.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     run_sandbox(host, port, path, api_key)
-
-
-class _Sentences:
-    """Turn the package's errors into one printed sentence and exit code 1."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, DialNexaError):
-            Console(stderr=True).print(
-                f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True
-            )
-            raise typer.Exit(1) from None

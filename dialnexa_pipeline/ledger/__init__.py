@@ -6,6 +6,7 @@ from dialnexa_pipeline.ledger.accounts import (
     RecordedEnrolment,
     RecordedRejection,
 )
+from dialnexa_pipeline.ledger.changes import RecordTable
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
@@ -65,6 +66,7 @@ __all__ = [
     "Plan",
     "PlanSuperseded",
     "Plans",
+    "RecordTable",
     "RecordedEnrolment",
     "RecordedRejection",
     "RefusedRow",
