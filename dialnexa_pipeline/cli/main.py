@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dialnexa_pipeline.cli.approving import approve
+from dialnexa_pipeline.cli.records import records
 from dialnexa_pipeline.cli.sentences import Sentences, console
 from dialnexa_pipeline.cli.stopping import resume, stop
 from dialnexa_pipeline.cli.withdrawing import withdraw
@@ -22,6 +23,7 @@ app.command()(approve)
 app.command()(stop)
 app.command()(resume)
 app.command()(withdraw)
+app.add_typer(records)
 
 
 @app.command()

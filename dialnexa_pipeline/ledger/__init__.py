@@ -15,6 +15,7 @@ from dialnexa_pipeline.ledger.approvals import (
     PlanHeld,
     approve_command,
 )
+from dialnexa_pipeline.ledger.changes import RecordTable
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.erasures import BatchFile, Erasures, NotWithdrawn
@@ -90,6 +91,7 @@ __all__ = [
     "PlanHeld",
     "PlanSuperseded",
     "Plans",
+    "RecordTable",
     "RecordedEnrolment",
     "RecordedRejection",
     "RefusedRow",

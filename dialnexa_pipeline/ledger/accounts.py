@@ -12,6 +12,22 @@ from dialnexa_pipeline.ledger.records import Account, Count, Plan, RefusedRow
 from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans, rejected_rows
 
 _READ_ROWS = 20_000
+_REJECTIONS = sa.select(
+    rejected_rows.c.sync,
+    rejected_rows.c.workflow_id,
+    rejected_rows.c.lead_key,
+    rejected_rows.c.outcome,
+    rejected_rows.c.reason,
+    rejected_rows.c.detail,
+    rejected_rows.c.raw_phone,
+    rejected_rows.c.phone,
+    rejected_rows.c.batch_id,
+    plans.c.run_id,
+    rejected_rows.c.partition_key,
+    rejected_rows.c.first_seen_at,
+    rejected_rows.c.last_seen_at,
+    rejected_rows.c.resolved_at,
+).join(plans, plans.c.plan_id == rejected_rows.c.plan_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,37 +169,63 @@ class Accounts:
                 rows = connection.execute(statement, {"batch_ids": [batch_id]}).all()
             for start in range(0, len(rows), _READ_ROWS):
                 yield [
-                    RecordedEnrolment(*row[:3], f"+{row.phone}" if row.phone else None, *row[4:])
+                    RecordedEnrolment(*row[:3], _e164(row.phone), *row[4:])
                     for row in rows[start : start + _READ_ROWS]
                 ]
 
     def rejections_changed(self, change_ids: Collection[int]) -> Iterator[list[RecordedRejection]]:
         """Rejected rows last touched by some changes, in pieces of bounded size."""
-        statement = (
-            sa.select(
-                rejected_rows.c.sync,
-                rejected_rows.c.workflow_id,
-                rejected_rows.c.lead_key,
-                rejected_rows.c.outcome,
-                rejected_rows.c.reason,
-                rejected_rows.c.detail,
-                rejected_rows.c.raw_phone,
-                rejected_rows.c.phone,
-                rejected_rows.c.batch_id,
-                plans.c.run_id,
-                rejected_rows.c.partition_key,
-                rejected_rows.c.first_seen_at,
-                rejected_rows.c.last_seen_at,
-                rejected_rows.c.resolved_at,
-            )
-            .join(plans, plans.c.plan_id == rejected_rows.c.plan_id)
-            .where(rejected_rows.c.change_id == sa.bindparam("change"))
-        )
+        statement = _REJECTIONS.where(rejected_rows.c.change_id == sa.bindparam("change"))
         for change_id in change_ids:
             with self._database.transaction() as connection:
                 rows = connection.execute(statement, {"change": change_id}).all()
             for start in range(0, len(rows), _READ_ROWS):
                 yield [RecordedRejection(*row) for row in rows[start : start + _READ_ROWS]]
+
+    def syncs(self) -> list[str]:
+        """Every sync that has planned something, by name."""
+        with self._database.transaction() as connection:
+            names = sa.select(plans.c.sync).distinct().order_by(plans.c.sync)
+            return list(connection.execute(names).scalars())
+
+    def counted_plans(self, sync: str) -> list[str]:
+        """Plans that the counts show, oldest first.
+
+        That is the newest of each run and partition that was ever ready: a plan that ended before
+        has not seen every source row.
+        """
+        statement = (
+            sa.select(plans.c.run_id, plans.c.partition_key, plans.c.plan_id)
+            .where(plans.c.sync == sync, plans.c.ready_at.is_not(None))
+            .order_by(plans.c.created_at, plans.c.plan_id)
+        )
+        with self._database.transaction() as connection:
+            newest = {(row[0], row[1]): row[2] for row in connection.execute(statement)}
+        return list(newest.values())
+
+    def all_enrolments(self, sync: str) -> Iterator[list[RecordedEnrolment]]:
+        """Every enrolled and withdrawn lead of a sync, in pieces of bounded size."""
+        with self._database.transaction() as connection:
+            ids = sa.select(batches.c.batch_id).where(batches.c.sync == sync)
+            batch_ids = list(connection.execute(ids).scalars())
+        yield from self.enrolments_of(batch_ids)
+
+    def all_rejections(self, sync: str) -> Iterator[list[RecordedRejection]]:
+        """Every rejected row of a sync, resolved or not, in pieces of bounded size."""
+        key = sa.tuple_(rejected_rows.c.workflow_id, rejected_rows.c.lead_key)
+        after = ("", "")
+        while True:
+            statement = (
+                _REJECTIONS.where(rejected_rows.c.sync == sync, key > after)
+                .order_by(rejected_rows.c.workflow_id, rejected_rows.c.lead_key)
+                .limit(_READ_ROWS)
+            )
+            with self._database.transaction() as connection:
+                rows = [RecordedRejection(*row) for row in connection.execute(statement)]
+            if not rows:
+                return
+            after = (rows[-1].workflow_id, rows[-1].lead_key)
+            yield rows
 
     def rejected_sample(self, plan: Plan, limit: int) -> list[RefusedRow]:
         """Some rows of a plan that are not enrolled, in the order of workflow and key."""
@@ -206,6 +248,10 @@ class Accounts:
                 sa.select(batches.c.state, sa.func.count()).group_by(batches.c.state)
             )
             return {row[0]: int(row[1]) for row in rows}
+
+
+def _e164(phone: int | None) -> str | None:
+    return f"+{phone}" if phone is not None else None
 
 
 def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:

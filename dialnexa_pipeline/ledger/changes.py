@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.tables import changes
 
 RecordTable = Literal["enrolments", "counts", "rejected_rows"]
@@ -51,8 +52,11 @@ def mark_recorded(
     connection: sa.Connection, change_ids: Collection[int], table: RecordTable
 ) -> None:
     """Note that the warehouse's `table` shows these changes."""
+    asked = rows_relation(connection.dialect.name, {"change_id": "int"})
     connection.execute(
-        sa.update(changes)
-        .where(changes.c.change_id.in_(list(change_ids)))
-        .values({f"{table}_recorded": True})
+        sa.text(
+            f"UPDATE changes SET {table}_recorded = :shown "
+            f"WHERE change_id IN (SELECT change_id FROM {asked} AS asked)"
+        ).bindparams(sa.bindparam("shown", type_=sa.Boolean)),
+        {"shown": True, "rows": rows_parameter([[change_id] for change_id in change_ids])},
     )

@@ -1,5 +1,6 @@
 """Record tables in the warehouse: enrolments, rejected rows and counts."""
 
+from dialnexa_pipeline.records.comparing import Difference, differences
 from dialnexa_pipeline.records.following import (
     RecordedCount,
     counts_of,
@@ -7,15 +8,19 @@ from dialnexa_pipeline.records.following import (
     record_enrolments,
     record_rejected_rows,
 )
+from dialnexa_pipeline.records.rebuilding import rebuild
 from dialnexa_pipeline.records.tables import OUTCOMES, record_tables
 from dialnexa_pipeline.records.warehouse import WarehouseUnavailable, open_records
 
 __all__ = [
     "OUTCOMES",
+    "Difference",
     "RecordedCount",
     "WarehouseUnavailable",
     "counts_of",
+    "differences",
     "open_records",
+    "rebuild",
     "record_counts",
     "record_enrolments",
     "record_rejected_rows",

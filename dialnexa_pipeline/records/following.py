@@ -65,8 +65,12 @@ def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
 def record_counts(ledger: Ledger, warehouse_url: str, sync: str) -> list[RecordedCount]:
     """Bring `dialnexa_enrolment_counts` up to the ledger; return the rows written."""
     pending = ledger.accounts.pending(sync, "counts")
+    changed = set(pending.plan_ids)
     rows = [
-        row for plan_id in pending.plan_ids for row in counts_of(ledger.accounts.of_plan(plan_id))
+        row
+        for plan_id in ledger.accounts.counted_plans(sync)
+        if plan_id in changed
+        for row in counts_of(ledger.accounts.of_plan(plan_id))
     ]
     with open_records(warehouse_url) as records:
         records.replace("dialnexa_enrolment_counts", rows)

@@ -1,9 +1,10 @@
-"""Writing to the warehouse: whole rows replaced by key, in one transaction."""
+"""The warehouse's record tables: rows written and read in one transaction."""
 
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class WarehouseUnavailable(DialNexaError):
     """The warehouse does not take the records; the ledger keeps them until it does."""
 
 
-class RecordWriter:
+class RecordTables:
     """One transaction on the record tables."""
 
     def __init__(self, connection: sa.Connection, schema: str | None) -> None:
@@ -35,57 +36,71 @@ class RecordWriter:
 
     def replace(self, table: str, rows: Iterable[object]) -> int:
         """Write rows with the attributes of `table`, each in place of the row with the same key."""
-        target = self._tables.tables[
-            f"{self._tables.schema}.{table}" if self._tables.schema else table
-        ]
+        return self._write(self._target(table), rows, replacing=True)
+
+    def add(self, table: str, rows: Iterable[object]) -> int:
+        """Write rows with the attributes of `table`, whose keys it does not hold yet."""
+        return self._write(self._target(table), rows, replacing=False)
+
+    def clear(self, table: str, sync: str) -> None:
+        """Delete every row of a sync."""
+        target = self._target(table)
+        self._connection.execute(sa.delete(target).where(target.c.sync == sync))
+
+    def read(self, table: str, sync: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a sync, values in the order of the columns, in pieces of bounded size."""
+        target = self._target(table)
+        statement = sa.select(target).where(target.c.sync == sync)
+        result = self._connection.execute(statement, execution_options={"yield_per": _CHUNK})
+        for piece in result.partitions():
+            yield [tuple(row) for row in piece]
+
+    def _target(self, table: str) -> sa.Table:
+        schema = self._tables.schema
+        return self._tables.tables[f"{schema}.{table}" if schema else table]
+
+    def _write(self, target: sa.Table, rows: Iterable[object], *, replacing: bool) -> int:
         values_of = attrgetter(*target.columns.keys())
         written = 0
-        piece: list[tuple[Any, ...]] = []
-        for row in rows:
-            piece.append(values_of(row))
-            if len(piece) == _CHUNK:
-                written += self._replace(target, piece)
-                piece = []
-        if piece:
-            written += self._replace(target, piece)
+        values = map(values_of, rows)
+        while piece := list(islice(values, _CHUNK)):
+            if self._is_duckdb:
+                self._write_to_duckdb(target, piece, replacing=replacing)
+            else:
+                self._write_rows(target, piece, replacing=replacing)
+            written += len(piece)
         return written
 
-    def _replace(self, target: sa.Table, rows: list[tuple[Any, ...]]) -> int:
-        names = [column.name for column in target.columns]
+    def _write_rows(
+        self, target: sa.Table, rows: list[tuple[Any, ...]], *, replacing: bool
+    ) -> None:
         keys = [column.name for column in target.primary_key.columns]
-        if self._is_duckdb:
-            self._replace_in_duckdb(target, names, keys, rows)
-            return len(rows)
-        records = [dict(zip(names, row, strict=True)) for row in rows]
-        condition = sa.and_(*(target.c[key] == sa.bindparam(f"key_{key}") for key in keys))
-        self._connection.execute(
-            sa.delete(target).where(condition),
-            [{f"key_{key}": record[key] for key in keys} for record in records],
-        )
+        records = [dict(zip(target.columns.keys(), row, strict=True)) for row in rows]
+        if replacing:
+            condition = sa.and_(*(target.c[key] == sa.bindparam(f"key_{key}") for key in keys))
+            self._connection.execute(
+                sa.delete(target).where(condition),
+                [{f"key_{key}": record[key] for key in keys} for record in records],
+            )
         self._connection.execute(sa.insert(target), records)
-        return len(rows)
 
-    def _replace_in_duckdb(
-        self, target: sa.Table, names: list[str], keys: list[str], rows: list[tuple[Any, ...]]
+    def _write_to_duckdb(
+        self, target: sa.Table, rows: list[tuple[Any, ...]], *, replacing: bool
     ) -> None:
         # One Arrow table instead of executemany, which costs DuckDB a millisecond a row.
-        arrow = pa.table(
-            {
-                name: pa.array(list(values), _arrow_type(target.c[name]))
-                for name, values in zip(names, zip(*rows, strict=True), strict=True)
-            }
-        )
         preparer = self._connection.dialect.identifier_preparer
         into = preparer.format_table(target)
         same = " AND ".join(
-            f"{into}.{preparer.quote(key)} = incoming.{preparer.quote(key)}" for key in keys
+            f"{into}.{preparer.quote(key.name)} = incoming.{preparer.quote(key.name)}"
+            for key in target.primary_key.columns
         )
-        columns = ", ".join(preparer.quote(name) for name in names)
+        columns = ", ".join(preparer.quote(column.name) for column in target.columns)
         # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
         native: Any = self._connection.connection.driver_connection
-        native.register("incoming", arrow)
+        native.register("incoming", arrow_of(target, rows))
         try:
-            self._connection.exec_driver_sql(f"DELETE FROM {into} USING incoming WHERE {same}")
+            if replacing:
+                self._connection.exec_driver_sql(f"DELETE FROM {into} USING incoming WHERE {same}")
             self._connection.exec_driver_sql(
                 f"INSERT INTO {into} ({columns}) SELECT {columns} FROM incoming"
             )
@@ -93,8 +108,19 @@ class RecordWriter:
             native.unregister("incoming")
 
 
+def arrow_of(target: sa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Rows of a record table as Arrow, moments in UTC."""
+    values = zip(*rows, strict=True) if rows else [()] * len(target.columns)
+    return pa.table(
+        {
+            column.name: pa.array(list(of_column), _arrow_type(column))
+            for column, of_column in zip(target.columns, values, strict=True)
+        }
+    )
+
+
 @contextmanager
-def open_records(url: str, schema: str | None = None) -> Generator[RecordWriter]:
+def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]:
     """One transaction on the warehouse's record tables, which are made when missing.
 
     A DuckDB file takes one process at a time, so a lock is waited for up to a minute.
@@ -107,7 +133,7 @@ def open_records(url: str, schema: str | None = None) -> Generator[RecordWriter]
     try:
         connection = _connect(engine)
         with connection, connection.begin():
-            yield RecordWriter(connection, schema)
+            yield RecordTables(connection, schema)
     except DBAPIError as error:
         raise _unavailable(engine, error) from error
     finally:

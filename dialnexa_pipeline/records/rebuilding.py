@@ -1,0 +1,54 @@
+"""Record tables rebuilt from the ledger: whatever the warehouse held of a sync is replaced."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from dialnexa_pipeline.failpoints import reach
+from dialnexa_pipeline.ledger import Ledger, RecordTable
+from dialnexa_pipeline.records.following import counts_of
+from dialnexa_pipeline.records.warehouse import open_records
+
+# Record table → its name in the ledger's changes, and the rows that it should show of a sync.
+_Rows = Callable[[Ledger, str], Iterator[Sequence[object]]]
+LEDGER_ROWS: dict[str, tuple[RecordTable, _Rows]] = {
+    "dialnexa_enrolments": (
+        "enrolments",
+        lambda ledger, sync: ledger.accounts.all_enrolments(sync),
+    ),
+    "dialnexa_rejected_rows": (
+        "rejected_rows",
+        lambda ledger, sync: ledger.accounts.all_rejections(sync),
+    ),
+    "dialnexa_enrolment_counts": (
+        "counts",
+        lambda ledger, sync: (
+            list(counts_of(ledger.accounts.of_plan(plan_id)))
+            for plan_id in ledger.accounts.counted_plans(sync)
+        ),
+    ),
+}
+
+
+def rebuild(ledger: Ledger, warehouse_url: str, sync: str) -> dict[str, int]:
+    """Make the record tables show of a sync what the ledger says, and nothing else.
+
+    Each table is replaced in one transaction, so a reader sees the old rows or the new ones. Rows
+    of other syncs are left alone. A crash leaves a table as it was, or rebuilt and not yet noted as
+    such; following it then writes the same rows again.
+
+    Returns:
+        Record table → rows written.
+
+    Raises:
+        WarehouseUnavailable: the warehouse does not take the rows.
+    """
+    written: dict[str, int] = {}
+    for table, (name, rows_of) in LEDGER_ROWS.items():
+        # Read before the rows: what changes after this stays pending, and is followed later.
+        pending = ledger.accounts.pending(sync, name)
+        with open_records(warehouse_url) as records:
+            records.clear(table, sync)
+            written[table] = sum(records.add(table, piece) for piece in rows_of(ledger, sync))
+        reach("records.written")
+        ledger.accounts.mark_recorded(pending.change_ids, name)
+        reach("records.marked")
+    return written
