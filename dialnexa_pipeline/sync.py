@@ -102,6 +102,11 @@ class SyncConfig(StrictModel):
         description="What becomes of a row that was sent and is proved absent from the workflow: "
         "the next run plans it again, or it waits for `dialnexa reconcile --release`.",
     )
+    activation: Literal["as_is", "after_reconcile"] = Field(
+        default="as_is",
+        description="Upload to a workflow whatever its status; or only while it is a draft or "
+        "paused, and activate it once every lead is seen in its list exactly once.",
+    )
     batch: BatchConfig = BatchConfig()
     guard: GuardConfig = GuardConfig()
     schedule: str | None = None
@@ -150,6 +155,11 @@ class SyncConfig(StrictModel):
             required_variables=tuple(self.required_variables),
             phone_types=frozenset(self.phone_types),
         )
+
+    @property
+    def activates(self) -> bool:
+        """Whether workflows are filled while they sleep, and activated afterwards."""
+        return self.activation == "after_reconcile"
 
     @property
     def source_columns(self) -> list[str]:

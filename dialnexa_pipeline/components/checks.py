@@ -5,9 +5,11 @@ from statistics import median
 
 import dagster as dg
 
+from dialnexa_pipeline.enrolment import Activation
 from dialnexa_pipeline.ledger import Account, Batch, HeldPlan, Hold, approve_command
 from dialnexa_pipeline.sync import SyncConfig
 
+ACTIVATED = "activated"
 CONSERVATION = "conservation"
 NOTHING_IN_DOUBT = "nothing_in_doubt"
 VOLUME_GUARD = "volume_guard"
@@ -55,6 +57,30 @@ def nothing_in_doubt(batches: Sequence[Batch]) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description=said,
         metadata={"batches": len(batches), "leads": leads},
+    )
+
+
+def activated(activations: Sequence[Activation], owed: Sequence[str]) -> dg.AssetCheckResult:
+    """Every workflow that was filled while it slept is active; an error when a person must act.
+
+    Args:
+        activations: what became of each workflow that was looked at just now.
+        owed: workflows that still sleep, looked at or not.
+    """
+    said = [activation.said for activation in activations]
+    looked_at = {activation.workflow_id for activation in activations}
+    said += [
+        f"Workflow {workflow_id} is not activated yet; the reconcile job verifies it."
+        for workflow_id in owed
+        if workflow_id not in looked_at
+    ]
+    needs_a_person = any(activation.needs_a_person for activation in activations)
+    return dg.AssetCheckResult(
+        passed=not owed,
+        check_name=ACTIVATED,
+        severity=(dg.AssetCheckSeverity.ERROR if needs_a_person else dg.AssetCheckSeverity.WARN),
+        description=" ".join(said) or "No workflow waits to be activated.",
+        metadata={"workflows": len(owed)},
     )
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from dialnexa_pipeline.components.checks import (
+    ACTIVATED,
     CONSERVATION,
     NOTHING_IN_DOUBT,
+    activated,
     conservation,
     nothing_in_doubt,
 )
@@ -22,7 +24,13 @@ from dialnexa_pipeline.components.resources import (
 )
 from dialnexa_pipeline.components.showing import batch_table, outcome_metadata, record_schema
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
-from dialnexa_pipeline.enrolment import send_plan
+from dialnexa_pipeline.enrolment import (
+    Activation,
+    SendReport,
+    activate_verified,
+    owe_activations,
+    send_plan,
+)
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan, PlanHeld
 from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
@@ -44,6 +52,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         check_specs=[
             dg.AssetCheckSpec(CONSERVATION, asset=key, blocking=True),
             dg.AssetCheckSpec(NOTHING_IN_DOUBT, asset=key),
+            *([dg.AssetCheckSpec(ACTIVATED, asset=key)] if config.activates else []),
         ],
         description=(
             "The approval: batches are uploaded to DialNexa, each person at most once. An answer "
@@ -60,10 +69,10 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         with ending_canceled(context):
             with ledger.open() as opened:
                 plan = _plan_to_send(opened, config.name, partition_key_of(context))
-                sent = _send(context, plan, opened, dialnexa, store)
+                sent = _send(context, config, plan, opened, dialnexa=dialnexa, store=store)
                 try:
                     _record(opened, warehouse, config.name, sent)
-                    result = _explained(opened, plan, sent)
+                    result = _explained(config, opened, plan, sent)
                 except LedgerUnavailable as gone:
                     if sent.broken_by is not None:
                         raise sent.broken_by from gone
@@ -97,13 +106,25 @@ class _Sent:
 
     metadata: dict[str, int | str] = field(default_factory=dict[str, int | str])
     problems: list[str] = field(default_factory=list[str])
+    activations: list[Activation] = field(default_factory=list[Activation])
     broken_by: BaseException | None = None
+
+    def note(self, report: SendReport) -> None:
+        self.metadata["posts"] = report.posts
+        self.problems += report.problems
+        if report.stopped is not None and report.stopped not in report.problems:
+            self.problems.append(report.stopped)
+        if report.paused is not None:
+            # Nothing failed: what stays planned is sent by a later run.
+            self.metadata["paused"] = report.paused
 
 
 def _send(
     context: dg.AssetExecutionContext,
+    config: SyncConfig,
     plan: Plan,
     ledger: Ledger,
+    *,
     dialnexa: DialNexaResource,
     store: StoreResource,
 ) -> _Sent:
@@ -112,6 +133,8 @@ def _send(
     try:
         ledger.doubts.put_dead_senders_in_doubt()
         with dialnexa.client() as client:
+            closed = owe_activations(ledger, client, plan) if config.activates else {}
+            sent.problems += closed.values()
             report = send_plan(
                 plan,
                 ledger=ledger,
@@ -119,22 +142,19 @@ def _send(
                 client=client,
                 run_id=context.run.run_id,
                 note=context.log.info,
+                closed=closed.keys(),
             )
+            sent.note(report)
+            if report.paused is not None:
+                context.log.warning(report.paused)
+            if config.activates:
+                sent.activations = activate_verified(ledger, client, sync=config.name)
     except BaseException as error:
         if isinstance(error, DialNexaError):
             sent.problems.append(str(error))
         else:
             sent.broken_by = error
         _leave_nothing_in_the_air(ledger, plan, context.run.run_id)
-        return sent
-    sent.metadata["posts"] = report.posts
-    sent.problems += report.problems
-    if report.stopped is not None and report.stopped not in report.problems:
-        sent.problems.append(report.stopped)
-    if report.paused is not None:
-        # Nothing failed: what stays planned is sent by a later run.
-        sent.metadata["paused"] = report.paused
-        context.log.warning(report.paused)
     return sent
 
 
@@ -163,8 +183,12 @@ def _record(ledger: Ledger, warehouse: WarehouseResource, sync: str, sent: _Sent
         sent.broken_by = sent.broken_by or error
 
 
-def _explained(ledger: Ledger, plan: Plan, sent: _Sent) -> dg.MaterializeResult:
+def _explained(config: SyncConfig, ledger: Ledger, plan: Plan, sent: _Sent) -> dg.MaterializeResult:
     account = ledger.accounts.of_plan(plan.plan_id)
+    checks = [conservation(account), nothing_in_doubt(ledger.doubts.batches(sync=config.name))]
+    if config.activates:
+        owed = [each.workflow_id for each in ledger.activations.owed(sync=config.name)]
+        checks.append(activated(sent.activations, owed))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": account.by_outcome().get("enrolled", 0),
@@ -174,8 +198,5 @@ def _explained(ledger: Ledger, plan: Plan, sent: _Sent) -> dg.MaterializeResult:
             **sent.metadata,
             **outcome_metadata(account),
         },
-        check_results=[
-            conservation(account),
-            nothing_in_doubt(ledger.doubts.batches(sync=plan.sync)),
-        ],
+        check_results=checks,
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from dialnexa_pipeline.components.checks import NOTHING_IN_DOUBT, nothing_in_doubt
+from dialnexa_pipeline.components.checks import activated, nothing_in_doubt
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.resources import (
     DialNexaResource,
@@ -13,8 +13,8 @@ from dialnexa_pipeline.components.resources import (
     WarehouseResource,
 )
 from dialnexa_pipeline.components.showing import settled_sentence, settled_table
-from dialnexa_pipeline.enrolment import SettledBatch, reconcile
-from dialnexa_pipeline.ledger import Batch, Ledger
+from dialnexa_pipeline.enrolment import Activation, SettledBatch, activate_verified, reconcile
+from dialnexa_pipeline.ledger import Batch, Ledger, OwedActivation
 from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
 from dialnexa_pipeline.settings import Settings
 from dialnexa_pipeline.sync import SyncConfig
@@ -47,13 +47,19 @@ def reconcile_job(config: SyncConfig, tags: dict[str, str]) -> dg.JobDefinition:
                     confirm=settings.confirm,
                     sync=config.name,
                 )
+                activations = (
+                    activate_verified(opened, client, sync=config.name) if config.activates else []
+                )
             record_enrolments(opened, warehouse.url, config.name)
             record_rejected_rows(opened, warehouse.url, config.name)
             record_counts(opened, warehouse.url, config.name)
             events = list(_events(config, opened, settled))
-            context.instance.report_runless_asset_event(_check(config, opened))
-        for batch in settled:
-            context.log.info(settled_sentence(batch))
+            for check in _checks(config, opened, activations):
+                context.instance.report_runless_asset_event(check)
+        said = [settled_sentence(batch) for batch in settled]
+        said += [activation.said for activation in activations]
+        for sentence in said:
+            context.log.info(sentence)
         # What is yielded before a failure is kept.
         yield from events
         yield dg.Output(
@@ -65,9 +71,10 @@ def reconcile_job(config: SyncConfig, tags: dict[str, str]) -> dg.JobDefinition:
                 "leads/in_doubt": sum(batch.waiting + batch.held for batch in settled),
             },
         )
-        problems = dict.fromkeys(batch.problem for batch in settled if batch.problem is not None)
+        problems = [batch.problem for batch in settled if batch.problem is not None]
+        problems += [each.said for each in activations if each.needs_a_person]
         if problems:
-            raise dg.Failure(" ".join(problems), allow_retries=False)
+            raise dg.Failure(" ".join(dict.fromkeys(problems)), allow_retries=False)
 
     @dg.job(
         name=f"{config.name}_reconcile",
@@ -104,18 +111,21 @@ def reconcile_sensor(config: SyncConfig, job: dg.JobDefinition) -> dg.SensorDefi
                     sync=config.name, settle=settings.settle, confirm=settings.confirm
                 )
             ]
+            owed = opened.activations.owed(sync=config.name) if config.activates else []
+            owed = [each for each in owed if each.is_settled]
             now = opened.doubts.clock().timestamp()
-        if not due:
+        if not due and not owed:
             return dg.SkipReason(f"No batch of {config.name} can be settled now.")
-        return dg.RunRequest(run_key=f"{int(now // _AGAIN_SECONDS)}-{_fingerprint(due)}")
+        return dg.RunRequest(run_key=f"{int(now // _AGAIN_SECONDS)}-{_fingerprint(due, owed)}")
 
     return sensor
 
 
-def _fingerprint(batches: Sequence[Batch]) -> str:
-    """The same for the same batches as long as nothing new was learnt of them."""
-    known = [(b.batch_id, b.state, b.absent_seen_at, b.absent_rows) for b in batches]
-    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+def _fingerprint(due: Sequence[Batch], owed: Sequence[OwedActivation]) -> str:
+    """The same for the same batches and workflows as long as nothing new was learnt of them."""
+    known = [(b.batch_id, b.state, b.absent_seen_at, b.absent_rows) for b in due]
+    waiting = [(each.workflow_id, each.plan_ids) for each in owed]
+    return hashlib.sha256(repr((known, waiting)).encode()).hexdigest()[:16]
 
 
 def _events(
@@ -140,14 +150,21 @@ def _events(
             )
 
 
-def _check(config: SyncConfig, ledger: Ledger) -> dg.AssetCheckEvaluation:
-    """The check of `enrolments` as it stands now; an op can only report it beside its run."""
-    check = nothing_in_doubt(ledger.doubts.batches(sync=config.name))
-    return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey([config.name, "enrolments"]),
-        check_name=NOTHING_IN_DOUBT,
-        passed=check.passed,
-        severity=check.severity,
-        description=check.description,
-        metadata=check.metadata,
-    )
+def _checks(
+    config: SyncConfig, ledger: Ledger, activations: Sequence[Activation]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """The checks of `enrolments` as they stand now; an op can only report them beside its run."""
+    checks = [nothing_in_doubt(ledger.doubts.batches(sync=config.name))]
+    if config.activates:
+        owed = [each.workflow_id for each in ledger.activations.owed(sync=config.name)]
+        checks.append(activated(activations, owed))
+    for check in checks:
+        assert check.check_name is not None
+        yield dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey([config.name, "enrolments"]),
+            check_name=check.check_name,
+            passed=check.passed,
+            severity=check.severity,
+            description=check.description,
+            metadata=check.metadata,
+        )

@@ -1,5 +1,10 @@
 """Plan, send, settle and reconcile: from screened leads to enrolled ones."""
 
+from dialnexa_pipeline.enrolment.activating import (
+    Activation,
+    activate_verified,
+    owe_activations,
+)
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
 from dialnexa_pipeline.enrolment.planning import BatchLimits, held_outcome, plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
@@ -14,6 +19,7 @@ from dialnexa_pipeline.enrolment.staging import (
 from dialnexa_pipeline.enrolment.withdrawing import WithdrawReport, withdraw
 
 __all__ = [
+    "Activation",
     "BatchLimits",
     "EraseReport",
     "ErasedPeople",
@@ -22,8 +28,10 @@ __all__ = [
     "SettledBatch",
     "StagedLeads",
     "WithdrawReport",
+    "activate_verified",
     "erase",
     "held_outcome",
+    "owe_activations",
     "plan_leads",
     "reconcile",
     "send_plan",

@@ -43,13 +43,13 @@ class DoubtfulClaims:
             if batch_id is not None:
                 self._echoed[batch_id][ref] = lead.id
                 return
-        match = self._claim_of_phone.get(_digits(lead.phone))
+        match = self._claim_of_phone.get(digits_of(lead.phone))
         if match is None:
             return
         ref, batch = match
-        if batch.ref_column and _echoes(lead.variables):
+        if batch.ref_column and echoes_a_variable(lead.variables):
             return
-        if _is_since(lead.created_at, batch.sent_at):
+        if is_since(lead.created_at, batch.sent_at):
             self._by_phone[batch.batch_id][ref] = lead.id
 
     def found_in(self, batch: Batch) -> Mapping[str, str]:
@@ -57,7 +57,7 @@ class DoubtfulClaims:
         return self._by_phone[batch.batch_id] | self._echoed[batch.batch_id]
 
 
-def _digits(phone: str) -> str:
+def digits_of(phone: str) -> str:
     """The number as claims hold it, however the list spells it."""
     digits = phone[1:]
     if phone.startswith("+") and digits.isdecimal() and digits.isascii():
@@ -65,12 +65,13 @@ def _digits(phone: str) -> str:
     return re.sub(r"\D", "", phone, flags=re.ASCII)
 
 
-def _echoes(variables: Mapping[str, str]) -> bool:
+def echoes_a_variable(variables: Mapping[str, str]) -> bool:
     """The list shows an uploaded column, so it would show the correlation column as well."""
     return any(
         value.strip() and name not in RESERVED_VARIABLES for name, value in variables.items()
     )
 
 
-def _is_since(created_at: datetime | None, sent_at: datetime | None) -> bool:
+def is_since(created_at: datetime | None, sent_at: datetime | None) -> bool:
+    """Nothing says that a lead was created before a batch was sent."""
     return created_at is None or sent_at is None or created_at >= sent_at - _CLOCK_TOLERANCE

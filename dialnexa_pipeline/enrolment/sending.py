@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from dialnexa_pipeline.api import (
     Accepted,
@@ -47,6 +47,7 @@ def send_plan(
     run_id: str,
     note: Callable[[str], None] = lambda _text: None,
     max_posts: int = 64,
+    closed: Collection[str] = (),
 ) -> SendReport:
     """Send every planned batch of the plan, one after another.
 
@@ -57,12 +58,22 @@ def send_plan(
         note: takes one sentence per settled batch, free of personal data.
         max_posts: requests that a planned batch may cost together with all that refusals cut out
             of it; rows that are not settled by then are `rejected/unresolved`.
+        closed: workflows that nothing is sent to; their batches stay planned.
 
     Raises:
         StoreError: a batch file is missing or was changed.
         LedgerUnavailable: the ledger was away for more than a minute.
     """
-    sender = _Sender(plan, ledger, store, client, run_id=run_id, note=note, max_posts=max_posts)
+    sender = _Sender(
+        plan,
+        ledger,
+        store,
+        client,
+        run_id=run_id,
+        note=note,
+        max_posts=max_posts,
+        closed=closed,
+    )
     sender.run()
     patiently(ledger.batches.list_unsent, plan.plan_id)
     return sender.report
@@ -79,6 +90,7 @@ class _Sender:
         run_id: str,
         note: Callable[[str], None],
         max_posts: int,
+        closed: Collection[str],
     ) -> None:
         self._plan = plan
         self._batches = ledger.batches
@@ -89,7 +101,7 @@ class _Sender:
         self._note = note
         # Nobody else's: a lease under this name is held by this very sender.
         self._owner = f"{run_id}-{secrets.token_hex(4)}"
-        self._closed_workflows: set[str] = set()
+        self._closed_workflows = set(closed)
         self._budget = PostBudget(patiently(self._batches.of_plan, plan.plan_id), max_posts)
         self._settling = Settling(ledger, self._owner, note)
         self._refusals = Refusals(

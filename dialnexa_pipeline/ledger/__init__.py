@@ -6,6 +6,7 @@ from dialnexa_pipeline.ledger.accounts import (
     RecordedEnrolment,
     RecordedRejection,
 )
+from dialnexa_pipeline.ledger.activations import Activations, OwedActivation
 from dialnexa_pipeline.ledger.approvals import (
     Approval,
     Approvals,
@@ -53,6 +54,7 @@ class Ledger:
         self.switches = Switches(self._database)
         self.withdrawals = Withdrawals(self._database)
         self.erasures = Erasures(self._database)
+        self.activations = Activations(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -68,6 +70,7 @@ class Ledger:
 __all__ = [
     "Account",
     "Accounts",
+    "Activations",
     "Approval",
     "Approvals",
     "Batch",
@@ -86,6 +89,7 @@ __all__ = [
     "LedgerUnavailable",
     "NotWithdrawn",
     "NothingHeld",
+    "OwedActivation",
     "PendingChanges",
     "Plan",
     "PlanHeld",

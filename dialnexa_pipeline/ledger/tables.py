@@ -96,6 +96,18 @@ batches = sa.Table(
     sa.Index("batches_by_state", "state", "workflow_id"),
 )
 
+# A workflow that a plan was uploaded to while it slept; it is activated once its list is verified.
+activations = sa.Table(
+    "activations",
+    metadata,
+    sa.Column("plan_id", sa.Text, sa.ForeignKey("plans.plan_id"), primary_key=True),
+    sa.Column("workflow_id", sa.Text, primary_key=True),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("owed_at", UtcDateTime, nullable=False),
+    sa.Column("activated_at", UtcDateTime),
+    sa.Index("activations_by_sync", "sync", "activated_at"),
+)
+
 claims = sa.Table(
     "claims",
     metadata,

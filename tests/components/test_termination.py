@@ -88,7 +88,7 @@ def test_wherever_sending_is_interrupted_the_batches_are_explained(
     assert project.status(result) == dg.DagsterRunStatus.CANCELED
     assert explained(project, result) == batches
 
-    for _ in range(3):
+    for _ in range(2):
         last = project.run()
     assert last.success
     assert project.sandbox.count_leads() == 120

@@ -129,6 +129,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan_id", "workflow_id", "outcome", "reason"),
     )
     op.create_table(
+        "activations",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("workflow_id", sa.Text(), nullable=False),
+        sa.Column("sync", sa.Text(), nullable=False),
+        sa.Column("owed_at", UtcDateTime(), nullable=False),
+        sa.Column("activated_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["plan_id"], ["plans.plan_id"]),
+        sa.PrimaryKeyConstraint("plan_id", "workflow_id"),
+    )
+    op.create_index("activations_by_sync", "activations", ["sync", "activated_at"], unique=False)
+    op.create_table(
         "claims",
         sa.Column("enrolment_ref", sa.Text(), nullable=False),
         sa.Column("plan_id", sa.Text(), nullable=False),
