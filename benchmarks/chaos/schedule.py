@@ -224,4 +224,4 @@ def make_schedule(world: World, *, dagster_share: float) -> list[Event]:
         dagster_share: how many of the runs go through a real Dagster job, 0 to 1.
     """
     draw = _Draw(random.Random(f"schedule {world.seed}"), world, dagster_share)
-    return [draw.event() for _ in range(draw.rng.randint(3, 6))]
+    return [draw.event() for _ in range(draw.rng.randint(3, 5))]

@@ -116,7 +116,7 @@ def make_world(seed: int, ledger: Ledger) -> World:
     world = World(
         seed=seed,
         ledger=ledger,
-        warehouse="duckdb" if partitioned or rng.random() < 0.4 else "sqlite",
+        warehouse="duckdb" if partitioned or rng.random() < 0.2 else "sqlite",
         syncs=[],
         tables={"leads_a": []},
         workflows=workflows,
