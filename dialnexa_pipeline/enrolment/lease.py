@@ -1,5 +1,6 @@
 """Leases of senders and planners, kept alive by a heart-beat while they work."""
 
+import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ from datetime import timedelta
 
 from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan
 
-LEASE = timedelta(seconds=60)
+# Read once: the lease of a process does not change while it sends.
+LEASE = timedelta(seconds=float(os.environ.get("DIALNEXA_LEASE_SECONDS") or 60.0))
 
 
 @contextmanager

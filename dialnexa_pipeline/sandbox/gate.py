@@ -143,6 +143,7 @@ async def _half(request: Request, response: Response) -> AsyncIterator[bytes]:
     yield body[: len(body) // 2]
     await asyncio.sleep(0.05)  # the half is on its way before the reset overtakes it
     _reset(request)
+    await asyncio.sleep(1)  # cancelled by the reset; an end of the body would be an error here
 
 
 def _reset(request: Request) -> None:
