@@ -1,5 +1,6 @@
 """Reconciling believes a listing only as far as it proves something."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -73,25 +74,25 @@ def test_both_forms_of_the_list_prove_presence_and_absence(
 @pytest.mark.parametrize(
     ("lead", "is_ours"),
     [
-        (listed(0, dynamic_variables={"ref": "a-0", "name": "x"}), True),
-        (listed(0, created=HOURS_AGO, dynamic_variables='{"ref": "a-0"}'), True),
-        ({**listed(0), "phone_number": "0", "metadata": {"ref": " a-0 "}}, True),
-        (listed(0, dynamic_variables={"ref": "b-0", "name": "x"}), False),
-        (listed(0, dynamic_variables={"name": "x"}), False),
-        (listed(0), True),
-        (listed(0, dynamic_variables={}), True),
-        (listed(0, dynamic_variables={"agent_id": "a1", "call_id": "c1"}), True),
-        (listed(0, dynamic_variables={"ref": "", "name": ""}), True),
-        (listed(0, created=None), True),
-        (listed(0, created=HOURS_AGO), False),
-        (listed(9), False),
+        (lambda: listed(0, dynamic_variables={"ref": "a-0", "name": "x"}), True),
+        (lambda: listed(0, created=HOURS_AGO, dynamic_variables='{"ref": "a-0"}'), True),
+        (lambda: {**listed(0), "phone_number": "0", "metadata": {"ref": " a-0 "}}, True),
+        (lambda: listed(0, dynamic_variables={"ref": "b-0", "name": "x"}), False),
+        (lambda: listed(0, dynamic_variables={"name": "x"}), False),
+        (lambda: listed(0), True),
+        (lambda: listed(0, dynamic_variables={}), True),
+        (lambda: listed(0, dynamic_variables={"agent_id": "a1", "call_id": "c1"}), True),
+        (lambda: listed(0, dynamic_variables={"ref": "", "name": ""}), True),
+        (lambda: listed(0, created=None), True),
+        (lambda: listed(0, created=HOURS_AGO), False),
+        (lambda: listed(9), False),
     ],
 )
 def test_with_the_correlation_column_only_its_echo_or_a_lead_that_echoes_nothing_is_ours(
-    ledger: Ledger, server: ListServer, lead: Lead, is_ours: bool
+    ledger: Ledger, server: ListServer, lead: Callable[[], Lead], is_ours: bool
 ) -> None:
     in_doubt(ledger, 1)
-    server.leads["wf"] = [lead]
+    server.leads["wf"] = [lead()]
     (said,) = settle(ledger, server)
     assert said.enrolled == int(is_ours)
 
@@ -99,19 +100,19 @@ def test_with_the_correlation_column_only_its_echo_or_a_lead_that_echoes_nothing
 @pytest.mark.parametrize(
     ("lead", "is_ours"),
     [
-        (listed(0, dynamic_variables={"name": "x"}), True),
-        (listed(0, created=-timedelta(minutes=4)), True),
-        (listed(0, created=None), True),
-        ({**listed(0), "phone_number": "91 98-0000 0000"}, True),
-        (listed(0, created=-timedelta(minutes=6)), False),
-        (listed(1), False),
+        (lambda: listed(0, dynamic_variables={"name": "x"}), True),
+        (lambda: listed(0, created=-timedelta(minutes=4)), True),
+        (lambda: listed(0, created=None), True),
+        (lambda: {**listed(0), "phone_number": "91 98-0000 0000"}, True),
+        (lambda: listed(0, created=-timedelta(minutes=6)), False),
+        (lambda: listed(1), False),
     ],
 )
 def test_without_it_number_and_time_decide(
-    ledger: Ledger, server: ListServer, lead: Lead, is_ours: bool
+    ledger: Ledger, server: ListServer, lead: Callable[[], Lead], is_ours: bool
 ) -> None:
     in_doubt(ledger, 1, ref_column=None)
-    server.leads["wf"] = [lead]
+    server.leads["wf"] = [lead()]
     (said,) = settle(ledger, server)
     assert said.enrolled == int(is_ours)
 
