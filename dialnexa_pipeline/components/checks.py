@@ -14,7 +14,21 @@ CONSERVATION = "conservation"
 NOTHING_IN_DOUBT = "nothing_in_doubt"
 VOLUME_GUARD = "volume_guard"
 # A share of fewer rows says nothing: one bad row of three is no broken export.
+_DESCRIPTIONS = {
+    ACTIVATED: "The workflow is activated once its list shows every lead that was enrolled.",
+    CONSERVATION: "Every source row has exactly one outcome; downstream waits for this.",
+    NOTHING_IN_DOUBT: "No batch of the sync waits for a sure answer.",
+    VOLUME_GUARD: "The plan is within the sync's guard; nothing is sent before this passes.",
+}
+_BLOCKING = frozenset({CONSERVATION, VOLUME_GUARD})
 _ROWS_FOR_A_RATE = 20
+
+
+def check_spec(name: str, asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """A check as the asset declares it."""
+    return dg.AssetCheckSpec(
+        name, asset=asset, description=_DESCRIPTIONS[name], blocking=name in _BLOCKING
+    )
 
 
 def conservation(account: Account) -> dg.AssetCheckResult:

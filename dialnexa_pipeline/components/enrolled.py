@@ -12,6 +12,7 @@ from dialnexa_pipeline.components.checks import (
     CONSERVATION,
     NOTHING_IN_DOUBT,
     activated,
+    check_spec,
     conservation,
     nothing_in_doubt,
 )
@@ -50,9 +51,9 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([config.name, "lead_batches"])],
         partitions_def=partitions_of(config),
         check_specs=[
-            dg.AssetCheckSpec(CONSERVATION, asset=key, blocking=True),
-            dg.AssetCheckSpec(NOTHING_IN_DOUBT, asset=key),
-            *([dg.AssetCheckSpec(ACTIVATED, asset=key)] if config.activates else []),
+            check_spec(CONSERVATION, key),
+            check_spec(NOTHING_IN_DOUBT, key),
+            *([check_spec(ACTIVATED, key)] if config.activates else []),
         ],
         description=(
             "The approval: batches are uploaded to DialNexa, each person at most once. An answer "
@@ -191,7 +192,9 @@ def _explained(config: SyncConfig, ledger: Ledger, plan: Plan, sent: _Sent) -> d
         checks.append(activated(sent.activations, owed))
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": account.by_outcome().get("enrolled", 0),
+            "dagster/row_count": ledger.accounts.enrolled(
+                sync=plan.sync, partition_key=plan.partition_key
+            ),
             "dagster/column_schema": record_schema("dialnexa_enrolments"),
             "batches": batch_table(ledger.batches.of_plan(plan.plan_id)),
             "plan_id": plan.plan_id,

@@ -5,7 +5,7 @@
 
 import dagster as dg
 
-from dialnexa_pipeline.components.checks import VOLUME_GUARD, guard_kept, volume_guard
+from dialnexa_pipeline.components.checks import VOLUME_GUARD, check_spec, guard_kept, volume_guard
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
 from dialnexa_pipeline.components.screened import staged_file
@@ -30,7 +30,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={config.batch.format, "python"},
         deps=[dg.AssetKey([config.name, "screened_leads"])],
         partitions_def=partitions_of(config),
-        check_specs=[dg.AssetCheckSpec(VOLUME_GUARD, asset=key, blocking=True)],
+        check_specs=[check_spec(VOLUME_GUARD, key)],
         description=(
             "The preview: leads claimed in the ledger and written to batch files, one workflow a "
             "file. Nothing is sent until `enrolments` is materialised."

@@ -105,6 +105,19 @@ class Accounts:
                 newest[row.partition_key] = row.plan_id
         return [self.of_plan(plan_id) for plan_id in newest.values()]
 
+    def enrolled(self, *, sync: str, partition_key: str) -> int:
+        """Leads of a sync and partition that are enrolled now, by whichever run."""
+        plans_of = sa.select(plans.c.plan_id).where(
+            plans.c.sync == sync, plans.c.partition_key == partition_key
+        )
+        statement = (
+            sa.select(sa.func.count())
+            .select_from(claims)
+            .where(claims.c.plan_id.in_(plans_of), claims.c.state == "enrolled")
+        )
+        with self._database.transaction() as connection:
+            return int(connection.scalar(statement) or 0)
+
     def recent_planned(self, *, sync: str, runs: int = 10) -> list[int]:
         """Leads that the newest plans of a sync sent, newest first.
 
