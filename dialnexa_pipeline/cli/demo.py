@@ -17,7 +17,9 @@ from dialnexa_pipeline.sandbox import SandboxServer
 from dialnexa_pipeline.settings import Settings
 
 SYNCS = ("home_loans", "product_offers")
-_DAGSTER_YAML = """\
+# Runs of one sync queue, whoever launches them. A run whose process was killed is given up in the
+# end, because the others would wait for it for ever.
+DAGSTER_YAML = """\
 telemetry:
   enabled: false
 nux:
@@ -31,6 +33,11 @@ run_coordinator:
         value:
           applyLimitPerUniqueValue: true
         limit: 1
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+  cancel_timeout_seconds: 300
+  max_runtime_seconds: 7200
 """
 
 
@@ -87,7 +94,7 @@ def _environment(settings: Settings) -> Generator[SandboxServer]:
     dagster_home.mkdir(parents=True, exist_ok=True)
     config = dagster_home / "dagster.yaml"
     if not config.exists():
-        config.write_text(_DAGSTER_YAML, encoding="utf-8")
+        config.write_text(DAGSTER_YAML, encoding="utf-8")
     os.environ.setdefault("DAGSTER_HOME", str(dagster_home))
     os.environ.setdefault("DIALNEXA_HOME", str(settings.home))
     # dbt is looked for on PATH, and the command may have been called without activating it.

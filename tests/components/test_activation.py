@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from dialnexa_pipeline import failpoints
+from dialnexa_pipeline.ledger import Ledger
 from tests.components.conftest import Project
 
 pytestmark = pytest.mark.servers
@@ -159,6 +160,18 @@ def test_interrupted_anywhere_it_is_activated_by_a_later_run(project: Project, p
         last = project.run(**TWO_PHASES)
     assert last.success
     assert project.sandbox.count_leads() == 120
+    assert status_of(project) == "active"
+
+
+def test_while_senders_are_stopped_no_workflow_is_activated(project: Project) -> None:
+    project.sandbox.order_fault("error_after", status=504, method="POST")
+    project.run(**TWO_PHASES)
+    with Ledger(f"sqlite:///{project.folder / 'ledger.db'}") as ledger:
+        ledger.switches.stop(sync=None, who="ops", why="wrong script")
+        reconciled(project)
+        assert status_of(project) == "paused"
+        ledger.switches.resume(sync=None, who="ops", why="script is right now")
+    assert reconciled(project).success
     assert status_of(project) == "active"
 
 

@@ -70,6 +70,13 @@ def test_a_signalled_run_ends_canceled_and_explains_its_batches(
     assert project.rows("SELECT count(*) FROM dialnexa_enrolments") == [(120,)]
 
 
+def test_a_run_with_a_postgresql_ledger_ends_the_same_way(
+    project: Project, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALNEXA_LEDGER_URL", postgres_url)
+    test_a_signalled_run_ends_canceled_and_explains_its_batches(project, signal.SIGTERM)
+
+
 @pytest.mark.parametrize(
     ("point", "batches"),
     [
