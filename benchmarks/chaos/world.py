@@ -143,6 +143,23 @@ def make_world(seed: int, ledger: Ledger) -> World:
     return world
 
 
+def plain_world(sync: Sync, rows: list[SourceRow]) -> World:
+    """A world without chance: one sync of one workflow, SQLite everywhere, default answers."""
+    return World(
+        seed=0,
+        ledger="sqlite",
+        warehouse="sqlite",
+        syncs=[sync],
+        tables={sync.table: rows},
+        workflows=[sync.config["workflow"]],
+        behaviour={},
+        foreign={},
+        partitioned=False,
+        missing_workflow=None,
+        phones=PhoneBook(random.Random(0)),
+    )
+
+
 def add_row(world: World, table: str, rng: random.Random) -> SourceRow:
     """Append a row: mostly somebody new, else a repetition or something that cannot be called."""
     rows = world.tables[table]
