@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def main() -> int:
     parser.add_argument("--dagster-share", type=float, default=0.02, help="runs by a real job")
     parser.add_argument("--mutant", help="module:function that breaks the children on purpose")
     arguments = parser.parse_args()
+    # Servers and children end in order, however this ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     ledgers: list[Ledger] = (
         ["sqlite", "postgresql"] if arguments.ledger == "both" else [arguments.ledger]
     )

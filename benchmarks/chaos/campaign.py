@@ -109,7 +109,7 @@ def play(
                 if not told(result):
                     stopped.set()
 
-    threads = [threading.Thread(target=work, args=(place,)) for place in where]
+    threads = [threading.Thread(target=work, args=(place,), daemon=True) for place in where]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,7 +1,6 @@
 """What a child process does: one sync, step by step as its assets do it, or one command."""
 
-import json
-import os
+import contextlib
 import signal
 import traceback
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from dialnexa_pipeline.enrolment import (
 )
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.failpoints import FailpointReached, arm
-from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan
 from dialnexa_pipeline.phones import normalise_phones as _normalise_phones
 from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
 from dialnexa_pipeline.settings import Settings
@@ -52,7 +51,6 @@ _LATER_IMPORTS = (
 )
 # Exit codes of a child; anything else was a signal.
 DONE, SAID_NO, BROKE, INTERRUPTED = 0, 1, 2, 3
-_MAX_WAIT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,11 @@ class Orders:
     """What the driver asks of a child; sent as JSON.
 
     Attributes:
-        kind: `sync`, `dagster` or `reconcile`.
-        config: the sync's configuration; empty for `reconcile`.
+        kind: `sync`, `dagster`, `reconcile` or `release`.
+        config: the sync's configuration; empty for commands.
         failpoint: armed before the work begins.
         mutant: `module:function` that breaks the protocol of this process on purpose.
-        result: where a finished run writes what it knows of itself, as JSON.
+        home: folder of a Dagster run's instance.
     """
 
     kind: str
@@ -73,7 +71,7 @@ class Orders:
     partition: str
     failpoint: str | None
     mutant: str | None
-    result: str
+    home: str
 
 
 def warm_up() -> None:
@@ -99,7 +97,7 @@ def perform(orders: Orders) -> int:
             module, _, function = orders.mutant.partition(":")
             getattr(import_module(module), function)()
         arm(orders.failpoint)
-        return {"sync": _sync, "dagster": _dagster, "reconcile": _reconcile}[orders.kind](orders)
+        return _WORK[orders.kind](orders)
     except DialNexaError as error:
         print(f"{type(error).__name__}: {error}", flush=True)
         return SAID_NO
@@ -126,7 +124,7 @@ def _sync(orders: Orders) -> int:
         window=_window(orders.partition),
     )
     path = staged_path(config.name, orders.run_id, orders.partition)
-    staged = stage_leads(source, config.screening, store, path)
+    stage_leads(source, config.screening, store, path)
     with Ledger(settings.ledger_url) as ledger:
         ledger.doubts.put_dead_senders_in_doubt()
         if ledger.doubts.batches(sync=config.name):
@@ -139,32 +137,49 @@ def _sync(orders: Orders) -> int:
             config.batch.max_rows,
             config.batch.max_bytes,
             config.enrolment_ref,
+            hold_absent=config.in_doubt == "hold",
         )
         plan_leads(plan, path, ledger=ledger, store=store, limits=limits, dedupe=config.dedupe)
     with Ledger(settings.ledger_url) as ledger:
-        plan = ledger.plans.current(sync=config.name, partition_key=orders.partition)
+        plan = ledger.plans.sendable(sync=config.name, partition_key=orders.partition)
         if plan is None:
             return SAID_NO
+        problems, broken_by = _send(orders, ledger, store, settings, plan)
+        record_enrolments(ledger, settings.warehouse_url, config.name)
+    with Ledger(settings.ledger_url) as ledger:
+        record_counts(ledger, settings.warehouse_url, config.name)
+        record_rejected_rows(ledger, settings.warehouse_url, config.name)
+    if broken_by is not None:
+        raise broken_by
+    return SAID_NO if problems else DONE
+
+
+def _send(
+    orders: Orders, ledger: Ledger, store: Store, settings: Settings, plan: Plan
+) -> tuple[list[str], BaseException | None]:
+    """Whatever breaks sending off, no batch is left as if it were being sent."""
+    try:
         ledger.doubts.put_dead_senders_in_doubt()
         with _client(settings) as client:
             report = send_plan(
                 plan, ledger=ledger, store=store, client=client, run_id=orders.run_id, note=_note
             )
-        record_enrolments(ledger, settings.warehouse_url, config.name)
-    with Ledger(settings.ledger_url) as ledger:
-        record_counts(ledger, settings.warehouse_url, config.name)
-        record_rejected_rows(ledger, settings.warehouse_url, config.name)
-    _write_result(orders, plan.plan_id, staged.source_rows, report.posts)
-    for problem in report.problems:
-        print(problem, flush=True)
-    return SAID_NO if report.problems or report.stopped else DONE
+    except BaseException as error:
+        with contextlib.suppress(LedgerUnavailable):
+            ledger.doubts.put_senders_of_run_in_doubt(orders.run_id)
+            ledger.batches.list_unsent(plan.plan_id)
+        return [], error
+    problems = [*report.problems, report.stopped or "", report.paused or ""]
+    for problem in filter(None, dict.fromkeys(problems)):
+        _note(problem)
+    return [*report.problems, *([report.stopped] if report.stopped else [])], None
 
 
 def _reconcile(orders: Orders) -> int:
-    """The command `dialnexa reconcile`."""
+    """The command `dialnexa reconcile`, and with `--release` for the kind `release`."""
     settings = Settings.from_environment()
     with Ledger(settings.ledger_url) as ledger:
-        syncs = _settle(ledger, settings, None)
+        syncs = _settle(ledger, settings, None, release=orders.kind == "release")
         for name in syncs:
             record_enrolments(ledger, settings.warehouse_url, name)
             record_rejected_rows(ledger, settings.warehouse_url, name)
@@ -172,11 +187,18 @@ def _reconcile(orders: Orders) -> int:
     return DONE
 
 
-def _settle(ledger: Ledger, settings: Settings, sync: str | None) -> list[str]:
+def _settle(
+    ledger: Ledger, settings: Settings, sync: str | None, *, release: bool = False
+) -> list[str]:
     try:
         with _client(settings) as client:
             settled = reconcile(
-                ledger, client, settle=settings.settle, confirm=settings.confirm, sync=sync
+                ledger,
+                client,
+                settle=settings.settle,
+                confirm=settings.confirm,
+                sync=sync,
+                release=release,
             )
     except DialNexaError as error:
         _note(f"Batches in doubt stay in doubt: {error}")
@@ -184,7 +206,8 @@ def _settle(ledger: Ledger, settings: Settings, sync: str | None) -> list[str]:
     for batch in settled:
         _note(
             f"Batch {batch.batch_id} of {batch.workflow_id}: {batch.enrolled} rows found enrolled, "
-            f"{batch.absent} proved absent, {batch.waiting} still in doubt."
+            f"{batch.absent} proved absent, {batch.waiting} still in doubt, {batch.held} held. "
+            f"{batch.problem or ''}"
         )
     return list(dict.fromkeys(batch.sync for batch in settled))
 
@@ -195,7 +218,7 @@ def _dagster(orders: Orders) -> int:
     defs = dg.Definitions.merge(
         sync_definitions(config), dg.Definitions(resources=default_resources())
     )
-    home = Path(f"{orders.result}.dagster")
+    home = Path(orders.home)
     home.mkdir()
     with dg.DagsterInstance.local_temp(str(home)) as instance:
         done = defs.resolve_job_def(config.name).execute_in_process(
@@ -209,7 +232,10 @@ def _dagster(orders: Orders) -> int:
 
 def _client(settings: Settings) -> DialNexaClient:
     return DialNexaClient(
-        settings.base_url, settings.api_key, read_timeout=settings.read_timeout, max_wait=_MAX_WAIT
+        settings.base_url,
+        settings.api_key,
+        read_timeout=settings.read_timeout,
+        max_wait=settings.max_wait,
     )
 
 
@@ -224,7 +250,4 @@ def _note(text: str) -> None:
     print(text, flush=True)
 
 
-def _write_result(orders: Orders, plan_id: str, source_rows: int, posts: int) -> None:
-    written = Path(f"{orders.result}.part")
-    written.write_text(json.dumps({"plan_id": plan_id, "source_rows": source_rows, "posts": posts}))
-    os.replace(written, orders.result)
+_WORK = {"sync": _sync, "dagster": _dagster, "reconcile": _reconcile, "release": _reconcile}

@@ -137,7 +137,7 @@ class History:
         self._runs += 1
         run_id = str(UUID(int=self._rng.getrandbits(128), version=4))
         config = {}
-        if order.kind != "reconcile":
+        if order.kind in {"sync", "dagster"}:
             sync = self.world.syncs[order.sync]
             config = sync.config
             self._source_rows[run_id] = len(self.world.rows_of(sync, order.partition))
@@ -153,7 +153,7 @@ class History:
             order.partition,
             order.failpoint,
             self.mutant,
-            str(stem.with_suffix(".json")),
+            str(stem.with_suffix(".dagster")),
         )
         return _Started(
             order, run_id, self.place.family.start(orders, self._environment, output), output
@@ -241,7 +241,7 @@ class History:
                 ).scalar()
             if not open_batches:
                 return
-            self._await(self._start(RunOrder("reconcile")))
+            self._await(self._start(RunOrder("release")))
             time.sleep(0.3)
 
     def _check(self) -> Verdict:

@@ -74,6 +74,7 @@ class Place:
             "DIALNEXA_API_KEY": self.sandbox.api_key,
             "DIALNEXA_SETTLE_SECONDS": str(TIMING.settle_of(world)),
             "DIALNEXA_READ_TIMEOUT_SECONDS": str(TIMING.read_timeout),
+            "DIALNEXA_MAX_WAIT_SECONDS": str(TIMING.max_wait),
         }
 
     def clean(self, environment: dict[str, str]) -> None:

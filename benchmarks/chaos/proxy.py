@@ -42,7 +42,6 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="chaos-proxy", daemon=True)
-        self._open: set[asyncio.Task[None]] = set()
         self.port = 0
         self.spoiled: list[str] = []
 
@@ -72,9 +71,11 @@ class Proxy:
         self._ready.set()
         self._loop.run_forever()
         server.close()
-        for task in asyncio.all_tasks(self._loop):
+        open_connections = asyncio.all_tasks(self._loop)
+        for task in open_connections:
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        ended = asyncio.gather(*open_connections, return_exceptions=True)
+        self._loop.run_until_complete(ended)
         self._loop.close()
 
     async def _connected(

@@ -20,14 +20,15 @@ class RunOrder:
     """One child process.
 
     Attributes:
-        kind: a whole `sync`, the same through `dagster`, or the `reconcile` command.
+        kind: a whole `sync`, the same through `dagster`, or the command `reconcile`, which is
+            called `release` when a person lets held rows go.
         sync: index of the world's sync.
         failpoint: `name=action@n` in the child.
         signal_after: seconds until `signal` is sent; None for never.
         pause_after, pause_for: seconds until the child is stopped, and for how long.
     """
 
-    kind: Literal["sync", "dagster", "reconcile"]
+    kind: Literal["sync", "dagster", "reconcile", "release"]
     sync: int = 0
     partition: str = ""
     failpoint: str | None = None
@@ -38,7 +39,7 @@ class RunOrder:
 
     def __str__(self) -> str:
         words = [self.kind]
-        if self.kind != "reconcile":
+        if self.kind in {"sync", "dagster"}:
             words.append("ab"[self.sync] + (f":{self.partition}" if self.partition else ""))
         if self.failpoint:
             words.append(self.failpoint)
@@ -98,6 +99,7 @@ class Timing:
     # Without a reference in the list a late effect cannot be told from a second request.
     settle_without_refs: float = 1.6
     lease: float = 0.8
+    max_wait: float = 2.0
     longest_delay: float = 0.6
     longest_run: float = 0.5
 

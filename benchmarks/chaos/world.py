@@ -2,12 +2,15 @@
 
 import random
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from dialnexa_pipeline.sandbox.behaviour import ErrorForm
 
 Verdict = Literal["callable", "invalid", "refused"]
 Ledger = Literal["sqlite", "postgresql"]
 
 PARTITIONS = ("2026-01-01", "2026-01-02", "2026-01-03")
+ERROR_FORMS = get_args(ErrorForm)
 _INVALID = ("", "12345", "9.8765E9", "none", "98765 1234", "+9198765123456")
 
 
@@ -140,6 +143,23 @@ def make_world(seed: int, ledger: Ledger) -> World:
     return world
 
 
+def plain_world(sync: Sync, rows: list[SourceRow]) -> World:
+    """A world without chance: one sync of one workflow, SQLite everywhere, default answers."""
+    return World(
+        seed=0,
+        ledger="sqlite",
+        warehouse="sqlite",
+        syncs=[sync],
+        tables={sync.table: rows},
+        workflows=[sync.config["workflow"]],
+        behaviour={},
+        foreign={},
+        partitioned=False,
+        missing_workflow=None,
+        phones=PhoneBook(random.Random(0)),
+    )
+
+
 def add_row(world: World, table: str, rng: random.Random) -> SourceRow:
     """Append a row: mostly somebody new, else a repetition or something that cannot be called."""
     rows = world.tables[table]
@@ -190,6 +210,8 @@ def _sync(rng: random.Random, name: str, table: str, world: World, *, routed: bo
     config |= {"workflow_column": "workflow"} if routed else {"workflow": world.workflows[0]}
     if rng.random() < 0.2:
         config["enrolment_ref"] = None
+    if rng.random() < 0.15:
+        config["in_doubt"] = "hold"
     return Sync(config, table)
 
 
@@ -198,9 +220,7 @@ def _behaviour(rng: random.Random) -> dict[str, Any]:
         "upload_form": rng.choice(["map", "map", "count", "one"]),
         "upload_status": rng.choice([200, 201]),
         "list_form": rng.choice(["whole", "paged"]),
-        "error_form": rng.choice(
-            ["groups", "by_reason", "phones", "rows", "strings", "nested", "unattributed"]
-        ),
+        "error_form": rng.choice(ERROR_FORMS),
         "first_position": rng.choice([0, 1, 2]),
     }
 

@@ -1,0 +1,83 @@
+"""Killed exactly here: after SIGKILL at each named point, the next runs put everything right."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dialnexa_pipeline
+from benchmarks.chaos.campaign import tell
+from benchmarks.chaos.history import History
+from benchmarks.chaos.place import Place
+from benchmarks.chaos.schedule import TIMING, Event, RunOrder
+from benchmarks.chaos.world import SourceRow, Sync, World, plain_world
+from dialnexa_pipeline.failpoints import FAILPOINTS
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+
+_UPLOADS = {"method": "POST", "path": "/workflows/"}
+_ACCEPTED = Event((RunOrder("sync"),), ({"kind": "error_after", "status": 504, **_UPLOADS},))
+_NOT_RECEIVED = Event((RunOrder("sync"),), ({"kind": "reset_before", **_UPLOADS},))
+_SEEN_ABSENT = Event((RunOrder("reconcile"),), wait=TIMING.settle)
+
+# Point → what happens before the run that is killed there, and that run.
+CASES: dict[str, tuple[list[Event], RunOrder, float]] = {
+    **{
+        name: ([], RunOrder("sync"), 0.0)
+        for name in FAILPOINTS
+        if name.startswith(("screen.", "plan.", "send.", "records."))
+    },
+    "reconcile.listed": ([_ACCEPTED], RunOrder("reconcile"), 0.0),
+    "reconcile.found_settled": ([_ACCEPTED], RunOrder("reconcile"), 0.0),
+    "reconcile.absence_noted": ([_NOT_RECEIVED], RunOrder("reconcile"), TIMING.settle),
+    "reconcile.absent_settled": (
+        [_NOT_RECEIVED, _SEEN_ABSENT],
+        RunOrder("reconcile"),
+        TIMING.settle / 15,
+    ),
+}
+# Points that a sync never reaches, and the test that kills a process there.
+ELSEWHERE = {"withdraw.deleted": "tests/components/test_people.py"}
+
+
+def test_every_point_that_the_package_reaches_has_a_case() -> None:
+    package = Path(dialnexa_pipeline.__file__).parent
+    code = "".join(path.read_text() for path in package.rglob("*.py"))
+    reached = set(re.findall(r'reach\("([a-z_.]+)"\)', code))
+    assert reached <= set(FAILPOINTS)
+    assert reached == (CASES.keys() & reached) | ELSEWHERE.keys()
+    for name, path in ELSEWHERE.items():
+        assert f'"{name}=kill' in (package.parent / path).read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_killed_exactly_here(where: list[Place], name: str) -> None:
+    before, run, wait = CASES[name]
+    killed = RunOrder(run.kind, failpoint=f"{name}=kill@1")
+    history = History(_world(), [*before, Event((killed,), wait=wait)], where[0])
+    result = history.play()
+    assert result.faults[f"failpoint {name}"] == 1, "the point was not reached"
+    assert not result.verdict.violations, tell(result)
+    assert result.verdict.enrolled == 9
+
+
+def _world() -> World:
+    """Nine people who can be called, two whom DialNexa refuses, and two rows of no use."""
+    config: dict[str, Any] = {
+        "name": "chaos_a",
+        "source": {"table": "leads_a", "key": "id", "phone": "mobile", "default_country": "IN"},
+        "workflow": "wf_chaos",
+        "variables": {"name": "name"},
+        "batch": {"max_rows": 6},
+    }
+    numbers = [f"+91987651{index:04d}" for index in range(9)]
+    rows = [(phone, "callable") for phone in [*numbers, numbers[0]]]
+    rows += [("+4915112300001", "refused"), ("+4915112300002", "refused"), ("", "invalid")]
+    return plain_world(
+        Sync(config, "leads_a"),
+        [
+            SourceRow(key, phone, "Name", "", "2026-01-01", phone or None, verdict)
+            for key, (phone, verdict) in enumerate(rows)
+        ],
+    )
