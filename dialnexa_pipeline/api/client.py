@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote
 
 import httpx
-import ijson
 
 from dialnexa_pipeline.api import uploads
 from dialnexa_pipeline.api.answers import items_of, json_of, network_group
@@ -149,7 +148,7 @@ class DialNexaClient:
                 page = Page(response.iter_bytes())
                 try:
                     yield from page
-                except (httpx.HTTPError, ijson.JSONError, ValueError, RecursionError) as error:
+                except (httpx.HTTPError, ValueError, RecursionError) as error:
                     # The parser's own words quote the body, so they are not chained.
                     raise ApiError(
                         f"The list of leads of workflow {workflow_id} broke off on page {number} "

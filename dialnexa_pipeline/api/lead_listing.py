@@ -1,37 +1,85 @@
 """A workflow's leads, parsed as a stream: memory does not grow with the list."""
 
+import codecs
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import ijson
+from typing import Any, NoReturn
 
 from dialnexa_pipeline.api.results import ListedLead
 
-_CHUNK = 65_536
 _LISTS = frozenset({"", "data", "leads", "items", "data.leads", "data.items", "data.data"})
-_LEADS = frozenset(f"{name}.item".removeprefix(".") for name in _LISTS)
+_OBJECTS = frozenset({"", "data", "meta", "data.meta"})
+# No lead is larger, and nothing else in the body either.
+_LARGEST_VALUE = 4_000_000
+_BROKEN = "the body is cut off or is no JSON"
+_BLANKS = frozenset(" \t\n\r")
+_AFTER_VALUE = _BLANKS | frozenset(",:]}")
 
 
-class _Chunks:
-    """An iterator of bytes as the file-like object that ijson reads."""
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_VALUES = json.JSONDecoder(parse_constant=_refuse_constant)
+# A lead's numbers are uploaded text that the vendor took for numbers, so their digits are kept.
+_LEADS = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)
+
+
+class _Text:
+    """JSON text that arrives in pieces; what was read is forgotten."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._rest = b""
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._text = ""
+        self._at = 0
+        self._ended = False
 
-    def read(self, size: int = -1) -> bytes:
-        if size == 0:
-            return b""
-        while not self._rest:
-            piece = next(self._chunks, None)
-            if piece is None:
-                return b""
-            self._rest = piece
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
+    def peek(self) -> str:
+        """The next character that is not blank; empty at the end."""
+        while True:
+            while self._at < len(self._text):
+                found = self._text[self._at]
+                if found not in _BLANKS:
+                    return found
+                self._at += 1
+            if self._ended:
+                return ""
+            self._read()
+
+    def take(self, expected: str) -> str:
+        """The next character, which must be one of `expected`."""
+        found = self.peek()
+        if not found or found not in expected:
+            raise ValueError(_BROKEN)
+        self._at += 1
+        return found
+
+    def value(self, decoder: json.JSONDecoder) -> Any:
+        """The next whole value."""
+        self.peek()
+        while True:
+            try:
+                value, end = decoder.raw_decode(self._text, self._at)
+            except json.JSONDecodeError:
+                if self._ended:
+                    raise
+            else:
+                # Only what follows a value shows that it is whole: 1 may go on as 1e5.
+                if self._ended or self._text[end : end + 1] in _AFTER_VALUE:
+                    self._at = end
+                    return value
+            if len(self._text) - self._at > _LARGEST_VALUE:
+                raise ValueError(_BROKEN)
+            self._read()
+
+    def _read(self) -> None:
+        piece = next(self._chunks, None)
+        self._ended = piece is None
+        self._text = self._text[self._at :] + self._decode(piece or b"", self._ended)
+        self._at = 0
 
 
 @dataclass(slots=True)
@@ -47,43 +95,73 @@ class Page:
     total: int | None = None
     total_pages: int | None = None
     leads: int = 0
+    _page_rows: int = 0
+    _listed: bool = False
 
     def __iter__(self) -> Iterator[ListedLead]:
         """Leads in the body's order.
 
         Raises:
-            ijson.JSONError: the body is cut off or is no JSON.
-            ValueError: the body holds no list of leads, or something else in it.
+            ValueError: the body is cut off, is no JSON, holds no list of leads, or something else
+                in it.
         """
-        builder: ijson.ObjectBuilder | None = None
-        listed = False
-        page_size = 0
-        for prefix, event, value in ijson.parse(_Chunks(self.chunks), buf_size=_CHUNK):
-            if builder is not None:
-                builder.event(event, value)
-                if prefix in _LEADS and event == "end_map":
-                    self.leads += 1
-                    yield _lead(builder.value or {})
-                    builder = None
-            elif prefix in _LISTS and event == "start_array":
-                listed = True
-            elif prefix in _LEADS:
-                if event != "start_map":
-                    raise ValueError("the list holds something that is not a lead")
-                builder = ijson.ObjectBuilder()
-                builder.event(event, value)
-            elif event == "number":
-                key = prefix.removeprefix("data.").removeprefix("meta.")
-                if key in {"count", "total", "totalItems"}:
-                    self.total = max(self.total or 0, int(value))
-                elif key == "totalPages":
-                    self.total_pages = int(value)
-                elif key in {"limit", "itemsPerPage"}:
-                    page_size = int(value)
-        if not listed:
+        text = _Text(self.chunks)
+        yield from self._read(text, "")
+        if text.peek():
+            raise ValueError("something follows the body")
+        if not self._listed:
             raise ValueError("the body holds no list of leads")
-        if self.total_pages is None and self.total is not None and page_size > 0:
-            self.total_pages = -(-self.total // page_size)
+        if self.total_pages is None and self.total is not None and self._page_rows > 0:
+            self.total_pages = -(-self.total // self._page_rows)
+
+    def _read(self, text: _Text, path: str) -> Iterator[ListedLead]:
+        """One value of the body: the list, an object that may hold it, or what it says of it."""
+        first = text.peek()
+        if first == "[" and path in _LISTS:
+            self._listed = True
+            yield from self._read_list(text)
+        elif first == "{" and path in _OBJECTS:
+            yield from self._read_object(text, path)
+        else:
+            self._note(path, text.value(_VALUES))
+
+    def _read_object(self, text: _Text, path: str) -> Iterator[ListedLead]:
+        text.take("{")
+        if text.peek() == "}":
+            text.take("}")
+            return
+        while True:
+            if text.peek() != '"':
+                raise ValueError(_BROKEN)
+            key = text.value(_VALUES)
+            text.take(":")
+            yield from self._read(text, f"{path}.{key}" if path else key)
+            if text.take(",}") == "}":
+                return
+
+    def _read_list(self, text: _Text) -> Iterator[ListedLead]:
+        text.take("[")
+        if text.peek() == "]":
+            text.take("]")
+            return
+        while True:
+            if text.peek() != "{":
+                raise ValueError("the list holds something that is not a lead")
+            self.leads += 1
+            yield _lead(text.value(_LEADS))
+            if text.take(",]") == "]":
+                return
+
+    def _note(self, path: str, value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return
+        key = path.removeprefix("data.").removeprefix("meta.")
+        if key in {"count", "total", "totalItems"}:
+            self.total = max(self.total or 0, int(value))
+        elif key == "totalPages":
+            self.total_pages = int(value)
+        elif key in {"limit", "itemsPerPage"}:
+            self._page_rows = int(value)
 
 
 def _lead(data: Mapping[str, Any]) -> ListedLead:
