@@ -1,6 +1,7 @@
 """The DialNexa client: calls by their names, typed results and typed errors."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from urllib.parse import quote
 
 import httpx
@@ -130,8 +131,8 @@ class DialNexaClient:
     def list_leads(self, workflow_id: str) -> Iterator[ListedLead]:
         """Every lead of a workflow, streamed; both list forms are followed to their end.
 
-        A lead may come twice: a list that turns out to have small pages is started over with
-        larger ones, and leads may move between pages while they are read.
+        A lead may come twice in the form with pages, when leads move between them while they are
+        read.
 
         Raises:
             CallRefused: no such workflow, or not ours.
@@ -144,16 +145,28 @@ class DialNexaClient:
         number = 1
         seen = 0
         while True:
+            # A small first page is thrown away, so its leads are kept back until it is larger.
+            kept_back: list[ListedLead] = []
             with self._repeatable.stream(path, params) as response:
                 page = Page(response.iter_bytes())
                 try:
-                    yield from page
+                    leads = iter(page)
+                    if not params:
+                        kept_back = list(islice(leads, _PAGE_ROWS))
+                    if len(kept_back) == _PAGE_ROWS:
+                        yield from kept_back
+                        kept_back = []
+                    yield from leads
                 except (httpx.HTTPError, ValueError, RecursionError) as error:
                     # The parser's own words quote the body, so they are not chained.
                     raise ApiError(
                         f"The list of leads of workflow {workflow_id} broke off on page {number} "
                         f"({type(error).__name__}); nothing is concluded from it. Try again."
                     ) from None
+            if not params and page.leads < _PAGE_ROWS and (page.total_pages or 1) > 1:
+                params = {"page": 1, "limit": _PAGE_ROWS}
+                continue
+            yield from kept_back
             seen += page.leads
             if page.total_pages is None or number >= page.total_pages:
                 if page.total is not None and seen < page.total:
@@ -163,12 +176,8 @@ class DialNexaClient:
                         "Try again."
                     )
                 return
-            if not params and page.leads < _PAGE_ROWS:
-                params = {"page": 1, "limit": _PAGE_ROWS}
-                seen = 0
-            else:
-                number += 1
-                params = {**params, "page": number}
+            number += 1
+            params = {**params, "page": number}
 
     def list_workflows(self) -> tuple[Workflow, ...]:
         """Every workflow of the workspace."""

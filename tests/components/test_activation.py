@@ -66,6 +66,13 @@ def test_a_sleeping_workflow_is_filled_verified_and_activated(
     assert status_of(project) == "active"
 
 
+def test_a_list_in_small_pages_verifies_as_well(project: Project) -> None:
+    project.sandbox.behave(list_form="paged")
+    result = project.run(**TWO_PHASES)
+    assert check(result).passed, check(result).description
+    assert status_of(project) == "active"
+
+
 @pytest.mark.parametrize("status", ["active", "completed"])
 def test_nothing_is_sent_to_a_workflow_that_does_not_sleep(project: Project, status: str) -> None:
     put_workflow(project, status)
