@@ -96,7 +96,7 @@ def _examine_dialnexa(settings: Settings, syncs: list[FoundSync]) -> Iterator[Fi
     }
     try:
         with DialNexaClient(
-            settings.base_url, settings.api_key, read_timeout=settings.read_timeout
+            settings.base_url, settings.api_key, read_timeout=settings.read_timeout, max_wait=30.0
         ) as client:
             workflows = {workflow.id: workflow for workflow in client.list_workflows()}
     except DialNexaError as error:

@@ -83,7 +83,10 @@ def reconcile(
         with (
             Ledger(settings.ledger_url) as ledger,
             DialNexaClient(
-                settings.base_url, settings.api_key, read_timeout=settings.read_timeout
+                settings.base_url,
+                settings.api_key,
+                read_timeout=settings.read_timeout,
+                max_wait=settings.max_wait,
             ) as client,
         ):
             settled = settle_doubts(
