@@ -13,8 +13,8 @@ from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Candidate, Count, Holder, Plan, RefusedRow
-from dialnexa_pipeline.ledger.rejections import upsert_rejected_rows
-from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans, rejected_rows
+from dialnexa_pipeline.ledger.rejections import resolve_not_seen_again, upsert_rejected_rows
+from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans
 
 _CLAIM_COLUMNS = {
     "enrolment_ref": "text",
@@ -269,23 +269,7 @@ class Plans:
             self._lock_open(connection, plan)
             now = self._database.now(connection)
             change_id = note_change(connection, now, plan.sync, plan.plan_id)
-            connection.execute(
-                sa.update(rejected_rows)
-                .where(
-                    rejected_rows.c.sync == plan.sync,
-                    rejected_rows.c.partition_key == plan.partition_key,
-                    rejected_rows.c.plan_id != plan.plan_id,
-                    rejected_rows.c.outcome != "in_doubt",
-                    rejected_rows.c.resolved_at.is_(None),
-                    # A lead that is only planned again is resolved once it is enrolled.
-                    sa.tuple_(rejected_rows.c.workflow_id, rejected_rows.c.lead_key).not_in(
-                        sa.select(claims.c.workflow_id, claims.c.lead_key).where(
-                            claims.c.plan_id == plan.plan_id, claims.c.state == "planned"
-                        )
-                    ),
-                )
-                .values(resolved_at=now, change_id=change_id)
-            )
+            resolve_not_seen_again(connection, plan, now=now, change_id=change_id)
             connection.execute(
                 sa.update(plans)
                 .where(plans.c.plan_id == plan.plan_id)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.records import Plan, RefusedRow
-from dialnexa_pipeline.ledger.tables import rejected_rows
+from dialnexa_pipeline.ledger.tables import claims, rejected_rows
 
 _COLUMNS = {
     "workflow_id": "text",
@@ -115,4 +115,42 @@ def resolve_enrolled(
             "WHERE batch_id = :batch_id AND state = 'enrolled')"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.resolved_at.type)),
         {"now": now, "change_id": change_id, "batch_id": batch_id},
+    )
+
+
+def resolve_not_seen_again(
+    connection: sa.Connection, plan: Plan, *, now: datetime, change_id: int
+) -> None:
+    """Resolve rejected rows of earlier plans that this plan has neither refused nor claimed again.
+
+    A lead that is only planned again is resolved once it is enrolled.
+    """
+    planned_again = (
+        sa.select(claims.c.workflow_id, claims.c.lead_key)
+        .where(claims.c.plan_id == plan.plan_id, claims.c.state == "planned")
+        .distinct()
+        .subquery()
+    )
+    same = sa.and_(
+        planned_again.c.workflow_id == rejected_rows.c.workflow_id,
+        planned_again.c.lead_key == rejected_rows.c.lead_key,
+    )
+    key = (rejected_rows.c.sync, rejected_rows.c.workflow_id, rejected_rows.c.lead_key)
+    # A join takes time in proportion to the rows; NOT IN looks at every claim for every row.
+    gone = (
+        sa.select(*key)
+        .select_from(rejected_rows.outerjoin(planned_again, same))
+        .where(
+            rejected_rows.c.sync == plan.sync,
+            rejected_rows.c.partition_key == plan.partition_key,
+            rejected_rows.c.plan_id != plan.plan_id,
+            rejected_rows.c.outcome != "in_doubt",
+            rejected_rows.c.resolved_at.is_(None),
+            planned_again.c.lead_key.is_(None),
+        )
+    )
+    connection.execute(
+        sa.update(rejected_rows)
+        .where(sa.tuple_(*key).in_(gone))
+        .values(resolved_at=now, change_id=change_id)
     )
