@@ -4,10 +4,13 @@ import argparse
 import json
 import signal
 import sys
+import time
+from importlib import import_module
 from pathlib import Path
 
-from benchmarks.chaos.campaign import Totals, places, play, tell, timed
+from benchmarks.chaos.campaign import Totals, places, play, tell, until_caught
 from benchmarks.chaos.history import HistoryResult
+from benchmarks.chaos.place import Place
 from benchmarks.chaos.world import Ledger
 
 _RESULTS = Path(__file__).parents[1] / "results" / "chaos.json"
@@ -23,6 +26,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="play this one history and tell it")
     parser.add_argument("--dagster-share", type=float, default=0.02, help="runs by a real job")
     parser.add_argument("--mutant", help="module:function that breaks the children on purpose")
+    parser.add_argument("--mutants", help="module whose MUTANTS random histories must catch")
     arguments = parser.parse_args()
     # Servers and children end in order, however this ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -41,15 +45,17 @@ def main() -> int:
         return True
 
     with places(min(arguments.workers, len(chosen))) as where:
-        totals, seconds = timed(
-            lambda: play(
-                where,
-                chosen,
-                dagster_share=arguments.dagster_share,
-                mutant=arguments.mutant,
-                told=told,
-            )
+        if arguments.mutants is not None:
+            return _try_mutants(where, arguments.mutants, ledgers[0], arguments.histories)
+        started = time.perf_counter()
+        totals = play(
+            where,
+            chosen,
+            dagster_share=arguments.dagster_share,
+            mutant=arguments.mutant,
+            told=told,
         )
+        seconds = time.perf_counter() - started
     _print(totals, seconds)
     if arguments.seed is None and arguments.mutant is None:
         _RESULTS.parent.mkdir(exist_ok=True)
@@ -62,6 +68,17 @@ def main() -> int:
         }
         _RESULTS.write_text(json.dumps(document, indent=2) + "\n")
     return 1 if totals.violations else 0
+
+
+def _try_mutants(where: list[Place], module: str, ledger: Ledger, at_most: int) -> int:
+    """Exit code 1 when a way of breaking the protocol was not noticed."""
+    missed = 0
+    for mutant in import_module(module).MUTANTS:
+        caught = until_caught(where, ledger, f"{module}:{mutant}", at_most=at_most)
+        missed += caught is None
+        said = "NOT caught" if caught is None else f"caught after {caught} histories"
+        print(f"  {mutant:<40}{said}", flush=True)
+    return 1 if missed else 0
 
 
 def _print(totals: Totals, seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 import queue
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
@@ -130,7 +129,22 @@ def tell(result: HistoryResult) -> str:
     return "\n".join(lines)
 
 
-def timed(work: Callable[[], Totals]) -> tuple[Totals, float]:
-    """What it returns, and seconds."""
-    started = time.perf_counter()
-    return work(), time.perf_counter() - started
+def until_caught(where: list[Place], ledger: Ledger, mutant: str, *, at_most: int) -> int | None:
+    """How many random histories it took to notice a mutant; None when none of them did.
+
+    A crash of the mutant itself does not count.
+    """
+    caught: list[int] = []
+    played = 0
+
+    def told(result: HistoryResult) -> bool:
+        nonlocal played
+        played += 1
+        said = [text for text in result.verdict.violations if " broke: " not in text]
+        if said and not result.verdict.is_void:
+            caught.append(played)
+        return not caught
+
+    histories: list[tuple[int, Ledger]] = [(seed, ledger) for seed in range(at_most)]
+    play(where, histories, dagster_share=0.0, mutant=mutant, told=told)
+    return caught[0] if caught else None

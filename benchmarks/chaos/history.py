@@ -134,6 +134,7 @@ class History:
         self.faults.update(f"network {how}" for how in self.place.proxy.spoiled[spoiled:])
 
     def _start(self, order: RunOrder) -> _Started:
+        time.sleep(order.start_after)
         self._runs += 1
         run_id = str(UUID(int=self._rng.getrandbits(128), version=4))
         config = {}

@@ -13,6 +13,8 @@ SignalName = Literal["SIGKILL", "SIGTERM", "SIGINT"]
 # Points that only commands of people reach, and Dagster's own runs never.
 _NOT_IN_RUNS = ("activate.", "withdraw.")
 _RUN_FAILPOINTS = [name for name in FAILPOINTS if not name.startswith(_NOT_IN_RUNS)]
+# Where a crash costs most; a random pick would seldom hit them.
+_DELICATE = [name for name in _RUN_FAILPOINTS if name.startswith(("send.", "reconcile."))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class RunOrder:
         sync: index of the world's sync.
         failpoint: `name=action@n` in the child.
         signal_after: seconds until `signal` is sent; None for never.
+        start_after: seconds after the run before it was started.
         pause_after, pause_for: seconds until the child is stopped, and for how long.
     """
 
@@ -34,6 +37,7 @@ class RunOrder:
     failpoint: str | None = None
     signal: SignalName = "SIGKILL"
     signal_after: float | None = None
+    start_after: float = 0.0
     pause_after: float | None = None
     pause_for: float = 0.0
 
@@ -45,6 +49,8 @@ class RunOrder:
             words.append(self.failpoint)
         if self.signal_after is not None:
             words.append(f"{self.signal} after {self.signal_after:.2f}s")
+        if self.start_after:
+            words.append(f"{self.start_after:.2f}s later")
         if self.pause_after is not None:
             words.append(f"paused after {self.pause_after:.2f}s for {self.pause_for:.2f}s")
         return " ".join(words)
@@ -146,13 +152,14 @@ class _Draw:
         end = rng.random()
         failpoint = signal_after = pause_after = None
         signal: SignalName = "SIGKILL"
-        if end < 0.30:
+        if end < 0.35:
             action = rng.choice(["kill", "kill", "kill", "interrupt", "raise"])
-            failpoint = f"{rng.choice(_RUN_FAILPOINTS)}={action}@{rng.choice([1, 1, 2, 3])}"
-        elif end < 0.50:
+            points = _DELICATE if rng.random() < 0.5 else _RUN_FAILPOINTS
+            failpoint = f"{rng.choice(points)}={action}@{rng.choice([1, 1, 2, 3])}"
+        elif end < 0.55:
             signal = rng.choice(["SIGKILL", "SIGKILL", "SIGTERM", "SIGINT"])
             signal_after = rng.uniform(0.02, TIMING.longest_run * (6 if dagster else 1))
-        elif end < 0.58:
+        elif end < 0.62:
             pause_after = rng.uniform(0.05, TIMING.longest_run)
         return RunOrder(
             kind="dagster" if dagster else "sync",
@@ -161,6 +168,7 @@ class _Draw:
             failpoint=failpoint,
             signal=signal,
             signal_after=signal_after,
+            start_after=rng.choice([0.0, 0.0, rng.uniform(0.05, TIMING.longest_run)]),
             pause_after=pause_after,
             # Longer than a lease, and back before the settle time could have passed as well.
             pause_for=rng.uniform(0.3, TIMING.lease + 0.2),
@@ -198,7 +206,7 @@ class _Draw:
         elif kind == "rate_limited":
             fault |= {"retry_after": rng.choice([0, "date", None]), "seconds": 1.0}
         elif kind == "slow":
-            fault["seconds"] = rng.choice([0.1, 0.6])
+            fault["seconds"] = rng.choice([0.1, 0.3, 0.6])
         elif kind == "late_visibility":
             fault["seconds"] = rng.choice([0.2, 0.4])
         elif kind == "partial_accept":

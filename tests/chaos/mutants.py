@@ -17,17 +17,16 @@ import sqlalchemy as sa
 from dialnexa_pipeline.api import Accepted, DialNexaClient, InDoubt, NothingHappened
 from dialnexa_pipeline.ledger import Batches, Doubts, Plans
 
-# Mutant → the words by which the checker must notice it.
-MUTANTS = {
-    "claims_are_not_enforced": "is enrolled . times in",
-    "sent_before_it_is_noted": "is enrolled . times in",
-    "a_5xx_counts_as_not_sent": "is enrolled . times in",
-    "a_timeout_is_posted_again": "is enrolled . times in",
-    "absence_counts_at_once": "is enrolled . times in",
-    "leases_run_out_at_once": "was taken from its sender before the lease ran out",
-    "a_shortfall_is_ignored": "is enrolled in the ledger and not in",
-    "a_doubt_is_planned_again": "is enrolled . times in",
-}
+MUTANTS = (
+    "claims_are_not_enforced",
+    "sent_before_it_is_noted",
+    "a_5xx_counts_as_not_sent",
+    "a_timeout_is_posted_again",
+    "absence_counts_at_once",
+    "leases_run_out_at_once",
+    "a_shortfall_is_ignored",
+    "a_doubt_is_planned_again",
+)
 
 
 def claims_are_not_enforced() -> None:

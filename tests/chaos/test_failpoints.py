@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,8 +10,8 @@ from benchmarks.chaos.campaign import tell
 from benchmarks.chaos.history import History
 from benchmarks.chaos.place import Place
 from benchmarks.chaos.schedule import TIMING, Event, RunOrder
-from benchmarks.chaos.world import SourceRow, Sync, World, plain_world
 from dialnexa_pipeline.failpoints import FAILPOINTS
+from tests.chaos.scene import nine_people
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
@@ -55,29 +54,8 @@ def test_every_point_that_the_package_reaches_has_a_case() -> None:
 def test_killed_exactly_here(where: list[Place], name: str) -> None:
     before, run, wait = CASES[name]
     killed = RunOrder(run.kind, failpoint=f"{name}=kill@1")
-    history = History(_world(), [*before, Event((killed,), wait=wait)], where[0])
+    history = History(nine_people(), [*before, Event((killed,), wait=wait)], where[0])
     result = history.play()
     assert result.faults[f"failpoint {name}"] == 1, "the point was not reached"
     assert not result.verdict.violations, tell(result)
     assert result.verdict.enrolled == 9
-
-
-def _world() -> World:
-    """Nine people who can be called, two whom DialNexa refuses, and two rows of no use."""
-    config: dict[str, Any] = {
-        "name": "chaos_a",
-        "source": {"table": "leads_a", "key": "id", "phone": "mobile", "default_country": "IN"},
-        "workflow": "wf_chaos",
-        "variables": {"name": "name"},
-        "batch": {"max_rows": 6},
-    }
-    numbers = [f"+91987651{index:04d}" for index in range(9)]
-    rows = [(phone, "callable") for phone in [*numbers, numbers[0]]]
-    rows += [("+4915112300001", "refused"), ("+4915112300002", "refused"), ("", "invalid")]
-    return plain_world(
-        Sync(config, "leads_a"),
-        [
-            SourceRow(key, phone, "Name", "", "2026-01-01", phone or None, verdict)
-            for key, (phone, verdict) in enumerate(rows)
-        ],
-    )
