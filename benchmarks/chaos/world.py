@@ -119,7 +119,7 @@ def make_world(seed: int, ledger: Ledger) -> World:
     world = World(
         seed=seed,
         ledger=ledger,
-        warehouse="duckdb" if partitioned or rng.random() < 0.2 else "sqlite",
+        warehouse="duckdb" if rng.random() < 0.25 else "sqlite",
         syncs=[],
         tables={"leads_a": []},
         workflows=workflows,
