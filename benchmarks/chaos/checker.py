@@ -179,8 +179,9 @@ class Checker:
             "each_row.outcome, sum(each_row.leads) FROM (SELECT plan_id, workflow_id, outcome, "
             "leads FROM plan_counts UNION ALL SELECT plan_id, workflow_id, CASE state WHEN "
             "'released' THEN 'planned' WHEN 'withdrawn' THEN 'enrolled' ELSE state END, 1 "
-            "FROM claims) AS each_row JOIN plans USING (plan_id) WHERE plans.plan_id IN "
-            "(SELECT plan_id FROM changes) GROUP BY 1, 2, 3, 4, 5",
+            "FROM claims) AS each_row JOIN plans USING (plan_id) "
+            # A plan that ended before it was ready has not seen every source row.
+            "WHERE plans.ready_at IS NOT NULL GROUP BY 1, 2, 3, 4, 5",
             " UNION ALL ".join(
                 f"SELECT sync, run_id, partition_key, workflow_id, '{outcome}', {outcome} "
                 f"FROM dialnexa_enrolment_counts WHERE {outcome} > 0"

@@ -37,7 +37,10 @@ CASES: dict[str, tuple[list[Event], RunOrder, float]] = {
     ),
 }
 # Points that a sync never reaches, and the test that kills a process there.
-ELSEWHERE = {"withdraw.deleted": "tests/components/test_people.py"}
+ELSEWHERE = {
+    "activate.verified": "tests/components/test_activation.py",
+    "withdraw.deleted": "tests/components/test_people.py",
+}
 
 
 def test_every_point_that_the_package_reaches_has_a_case() -> None:

@@ -1,6 +1,10 @@
 """`activation: after_reconcile`: filled while it sleeps, verified, then activated, once."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Generator
 from typing import Any
@@ -10,7 +14,7 @@ import pytest
 
 from dialnexa_pipeline import failpoints
 from dialnexa_pipeline.ledger import Ledger
-from tests.components.conftest import Project
+from tests.components.conftest import BASE, Project
 
 pytestmark = pytest.mark.servers
 
@@ -168,6 +172,27 @@ def test_interrupted_anywhere_it_is_activated_by_a_later_run(project: Project, p
     assert last.success
     assert project.sandbox.count_leads() == 120
     assert status_of(project) == "active"
+
+
+def test_killed_between_verifying_and_activating_a_later_run_activates(project: Project) -> None:
+    script = (
+        "import dagster as dg\n"
+        "from dialnexa_pipeline.components import default_resources, sync_definitions\n"
+        "from dialnexa_pipeline.sync import SyncConfig\n"
+        f"config = SyncConfig.model_validate({ ({**BASE, **TWO_PHASES})!r})\n"
+        "resources = dg.Definitions(resources=default_resources())\n"
+        "defs = dg.Definitions.merge(sync_definitions(config), resources)\n"
+        "defs.resolve_job_def(config.name).execute_in_process()\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "DIALNEXA_FAILPOINT": "activate.verified=kill"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert (project.sandbox.count_leads(), status_of(project)) == (120, "paused")
+    assert project.run(**TWO_PHASES).success
+    assert (project.sandbox.count_leads(), status_of(project)) == (120, "active")
 
 
 def test_while_senders_are_stopped_no_workflow_is_activated(project: Project) -> None:
