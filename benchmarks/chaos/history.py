@@ -238,10 +238,10 @@ class History:
                 if not sa.inspect(connection).has_table("batches"):
                     return
                 open_batches = connection.exec_driver_sql(
-                    "SELECT count(*) FROM batches WHERE state IN ('sending', 'in_doubt')"
-                ).scalar()
-            if not open_batches:
-                return
+                    "SELECT workflow_id FROM batches WHERE state IN ('sending', 'in_doubt')"
+                ).scalars()
+                if not set(open_batches) & set(self.world.workflows):
+                    return
             self._await(self._start(RunOrder("release")))
             time.sleep(0.3)
 
