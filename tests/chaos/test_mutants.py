@@ -15,7 +15,7 @@ from tests.chaos.scene import nine_people
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 
-_AT_MOST = 6
+_AT_MOST = 12
 _RUN = RunOrder("sync")
 _LATER = RunOrder("reconcile", start_after=0.15)
 _TWICE = "is enrolled . times in"
