@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo dev test lint bench bench-quick clean
+.PHONY: demo dev test chaos lint bench bench-quick clean
 
 $(READY): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -19,7 +19,11 @@ dev: $(READY)
 	@$(BIN)/dialnexa dev
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/chaos
+
+# Seeded histories of kills and faults, and mutants of the protocol: minutes of two cores.
+chaos: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/chaos
 
 lint: $(READY)
 	@$(BIN)/ruff check .

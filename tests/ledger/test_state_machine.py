@@ -398,6 +398,8 @@ def run(ledger: Ledger, url: str, *, examples: int, steps: int) -> None:
     effort = settings(
         max_examples=examples,
         stateful_step_count=steps,
+        # The same histories each time: a failure here is a change of the code, not of luck.
+        derandomize=True,
         deadline=None,
         phases=[Phase.explicit, Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
