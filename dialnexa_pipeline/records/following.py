@@ -34,10 +34,11 @@ def record_enrolments(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     """Bring `dialnexa_enrolments` up to the ledger; return how many rows were written.
 
     The ledger notes a change as recorded only after the warehouse's commit, so a crash between
-    the two repeats the write, which replaces rows by key.
+    the two repeats the write, which replaces rows by key. The ledger is read while the record
+    tables are held alone, so that a slower process never puts older rows over newer ones.
     """
-    pending = ledger.accounts.pending(sync, "enrolments")
     with open_records(warehouse_url) as records:
+        pending = ledger.accounts.pending(sync, "enrolments")
         written = sum(
             records.replace("dialnexa_enrolments", piece)
             for piece in ledger.accounts.enrolments_of(pending.batch_ids)
@@ -50,8 +51,8 @@ def record_enrolments(ledger: Ledger, warehouse_url: str, sync: str) -> int:
 
 def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     """Bring `dialnexa_rejected_rows` up to the ledger; return how many rows were written."""
-    pending = ledger.accounts.pending(sync, "rejected_rows")
     with open_records(warehouse_url) as records:
+        pending = ledger.accounts.pending(sync, "rejected_rows")
         written = sum(
             records.replace("dialnexa_rejected_rows", piece)
             for piece in ledger.accounts.rejections_changed(pending.change_ids)
@@ -64,15 +65,15 @@ def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
 
 def record_counts(ledger: Ledger, warehouse_url: str, sync: str) -> list[RecordedCount]:
     """Bring `dialnexa_enrolment_counts` up to the ledger; return the rows written."""
-    pending = ledger.accounts.pending(sync, "counts")
-    changed = set(pending.plan_ids)
-    rows = [
-        row
-        for plan_id in ledger.accounts.counted_plans(sync)
-        if plan_id in changed
-        for row in counts_of(ledger.accounts.of_plan(plan_id))
-    ]
     with open_records(warehouse_url) as records:
+        pending = ledger.accounts.pending(sync, "counts")
+        changed = set(pending.plan_ids)
+        rows = [
+            row
+            for plan_id in ledger.accounts.counted_plans(sync)
+            if plan_id in changed
+            for row in counts_of(ledger.accounts.of_plan(plan_id))
+        ]
         records.replace("dialnexa_enrolment_counts", rows)
     reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "counts")

@@ -44,8 +44,8 @@ def rebuild(ledger: Ledger, warehouse_url: str, sync: str) -> dict[str, int]:
     written: dict[str, int] = {}
     for table, (name, rows_of) in LEDGER_ROWS.items():
         # Read before the rows: what changes after this stays pending, and is followed later.
-        pending = ledger.accounts.pending(sync, name)
         with open_records(warehouse_url) as records:
+            pending = ledger.accounts.pending(sync, name)
             records.clear(table, sync)
             written[table] = sum(records.add(table, piece) for piece in rows_of(ledger, sync))
         reach("records.written")

@@ -140,6 +140,22 @@ def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]
         engine.dispose()
 
 
+def _hold_alone(connection: sa.Connection) -> None:
+    """One writer of record tables at a time; a DuckDB file has only one process anyway."""
+    match connection.dialect.name:
+        case "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        case "postgresql":
+            connection.exec_driver_sql(
+                "SELECT pg_advisory_xact_lock(hashtextextended('dialnexa_records', 0))"
+            )
+        case "mysql" | "mariadb":
+            # Released with the connection.
+            connection.exec_driver_sql("SELECT GET_LOCK('dialnexa_records', 60)")
+        case _:
+            pass
+
+
 def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
@@ -152,7 +168,8 @@ def _engine(url: str) -> sa.Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() in {"duckdb", "sqlite"} and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    return sa.create_engine(parsed, poolclass=sa.NullPool)
+    waiting = {"timeout": _LOCK_PATIENCE} if parsed.get_backend_name() == "sqlite" else {}
+    return sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=waiting)
 
 
 def _connect(engine: sa.Engine) -> sa.Connection:
