@@ -133,6 +133,7 @@ def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]
     try:
         connection = _connect(engine)
         with connection, connection.begin():
+            _hold_alone(connection)
             yield RecordTables(connection, schema)
     except DBAPIError as error:
         raise _unavailable(engine, error) from error
