@@ -18,8 +18,10 @@ demo: $(READY)
 dev: $(READY)
 	@$(BIN)/dialnexa dev
 
+# What is compiled once is kept, whatever the environment says.
+test chaos: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/chaos
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --ignore=tests/chaos
 
 # Seeded histories of kills and faults, and mutants of the protocol: minutes of two cores.
 chaos: $(READY)

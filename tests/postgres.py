@@ -56,11 +56,12 @@ def postgres_server() -> Generator[str]:
         yield running.url
 
 
-def fresh_database(server_url: str) -> str:
-    """Create an empty database and return its URL."""
+def fresh_database(server_url: str, *, template: str | None = None) -> str:
+    """Create a database, empty or a copy of the one at `template`, and return its URL."""
     name = f"t{uuid4().hex}"
+    source = "template1" if template is None else sa.make_url(template).database
     engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+        connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{source}"'))
     engine.dispose()
     return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)

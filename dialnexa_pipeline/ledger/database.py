@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +107,11 @@ class LedgerDatabase:
         self.engine.dispose()
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
-        head = ScriptDirectory.from_config(config).get_current_head()
         try:
             with self.engine.connect() as connection:
-                if MigrationContext.configure(connection).get_current_revision() == head:
+                if MigrationContext.configure(connection).get_current_revision() == _newest():
                     return
+            config = _alembic()
             with self.engine.begin() as connection:
                 if self.dialect == "postgresql":
                     connection.execute(
@@ -126,6 +125,18 @@ class LedgerDatabase:
                 "Check DIALNEXA_LEDGER_URL, and that the folder or server exists and may be "
                 "written."
             ) from None
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+@cache
+def _newest() -> str | None:
+    """The newest migration; they are files, so they are read once."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
 
 
 def ledger_exists(url: str) -> bool:

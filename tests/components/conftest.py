@@ -89,11 +89,15 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Generator[SandboxServer
 
 @pytest.fixture
 def project(
-    tmp_path: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    sandbox: SandboxServer,
+    sqlite_ledger_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Generator[Project]:
     sandbox.control("POST", "reset")
     for name, value in {
         "DIALNEXA_HOME": str(tmp_path),
+        "DIALNEXA_LEDGER_URL": sqlite_ledger_url,
         "DIALNEXA_WAREHOUSE_URL": f"duckdb:///{tmp_path / 'w.duckdb'}",
         "DIALNEXA_BASE_URL": sandbox.base_url,
         "DIALNEXA_API_KEY": sandbox.api_key,

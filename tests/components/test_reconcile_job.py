@@ -52,6 +52,7 @@ def check_passed(project: Project) -> bool:
 def test_the_sensor_asks_for_nothing_and_makes_no_ledger_when_there_is_none(
     project: Project,
 ) -> None:
+    (project.folder / "ledger.db").unlink()
     assert tick(project) == "There is no ledger yet."
     assert not (project.folder / "ledger.db").exists()
     project.run()

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Callable, Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -87,6 +86,6 @@ def server() -> Generator[ListServer]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Generator[Ledger]:
-    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as opened:
+def ledger(sqlite_ledger_url: str) -> Generator[Ledger]:
+    with Ledger(sqlite_ledger_url) as opened:
         yield opened

@@ -8,17 +8,17 @@ import pytest
 from dialnexa_pipeline.ledger import Ledger
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger_url(request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue(f"{request.param}_ledger_url")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database that no ledger has opened yet."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     return request.getfixturevalue("postgres_url")
-
-
-@pytest.fixture
-def unmigrated_url(ledger_url: str) -> str:
-    """The URL of a database that no ledger has opened yet."""
-    return ledger_url
 
 
 @pytest.fixture

@@ -3,13 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.ledger import Count, Ledger, PlanSuperseded, RefusedRow
-from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.tables import metadata
 from tests.ledger.candidates import candidates
 from tests.ledger.steps import LEASE, on_disk
 
@@ -92,15 +88,6 @@ def test_rejected_rows_keep_when_they_were_first_seen_and_resolve_when_they_leav
     assert seen[0].last_seen_at < seen[1].last_seen_at
     assert seen[1].resolved_at is None
     assert seen[2].resolved_at is not None
-
-
-def test_the_migrations_make_exactly_the_tables_of_the_code(ledger_url: str) -> None:
-    database = LedgerDatabase(ledger_url)
-    with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        differences = compare_metadata(context, metadata)
-    database.close()
-    assert differences == []
 
 
 @pytest.mark.parametrize("url", ["mysql://h/d", "duckdb:///x.db", "sqlite://", "nonsense"])

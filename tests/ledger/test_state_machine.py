@@ -413,6 +413,6 @@ def test_whatever_happens_to_a_sqlite_ledger(ledger: Ledger, ledger_url: str) ->
     run(ledger, ledger_url, examples=40, steps=40)
 
 
-@pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("ledger_url", ["postgres"], indirect=True)
 def test_whatever_happens_to_a_postgresql_ledger(ledger: Ledger, ledger_url: str) -> None:
     run(ledger, ledger_url, examples=12, steps=25)

@@ -34,8 +34,8 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def ledger_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
+def ledger_url(sqlite_ledger_url: str) -> str:
+    return sqlite_ledger_url
 
 
 @pytest.fixture

@@ -124,8 +124,8 @@ def mixed(rows: int, refused: Iterable[int], *, block: int = 0) -> list[str]:
 
 
 @pytest.fixture
-def ledger_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
+def ledger_url(sqlite_ledger_url: str) -> str:
+    return sqlite_ledger_url
 
 
 @pytest.fixture

@@ -57,7 +57,16 @@ def dagster_command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     uv("venv", "--python", sys.executable, str(folder / "env"))
     python = folder / "env" / "bin" / "python"
-    uv("pip", "install", "--python", str(python), "-c", str(locked), str(wheel))
+    uv(
+        "pip",
+        "install",
+        "--compile-bytecode",
+        "--python",
+        str(python),
+        "-c",
+        str(locked),
+        str(wheel),
+    )
     return python.with_name("dagster")
 
 
