@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo dev test chaos lint bench bench-quick clean
+.PHONY: demo dev test acceptance chaos lint bench bench-quick clean
 
 $(READY): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -19,9 +19,13 @@ dev: $(READY)
 	@$(BIN)/dialnexa dev
 
 # What is compiled once is kept, whatever the environment says.
-test chaos: export PYTHONDONTWRITEBYTECODE =
+test acceptance chaos: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --ignore=tests/chaos
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/chaos --ignore=tests/acceptance
+
+# The wheel in an empty environment, `dagster dev` and an independent mock of the API.
+acceptance: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/acceptance
 
 # Seeded histories of kills and faults, and mutants of the protocol: minutes of two cores.
 chaos: $(READY)
