@@ -155,7 +155,7 @@ class Doubts:
             seen_at, proved_at = batch.absent_seen_at, batch.absence_proved_at
             # Claims only ever leave the doubt, so equal counts are the same rows.
             if seen_at is not None and batch.absent_rows == missing:
-                if proved_at is None and listing_began >= seen_at + confirm:
+                if proved_at is None and listing_began > seen_at + confirm:
                     proved_at = now
             else:
                 seen_at = now if listing_began >= since + settle else None
