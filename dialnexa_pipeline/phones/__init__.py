@@ -3,7 +3,8 @@
 from dialnexa_pipeline.phones.columns import normalise_phones
 from dialnexa_pipeline.phones.identity import PhoneHasher, SpelledPhones
 from dialnexa_pipeline.phones.masking import mask_phone, mask_phones_in
-from dialnexa_pipeline.phones.parsing import METADATA_VERSION, PHONE_TYPES, Verdict, parse_phone
+from dialnexa_pipeline.phones.parsing import METADATA_VERSION, Verdict, parse_phone
+from dialnexa_pipeline.phones.verdicts import PHONE_TYPES
 
 __all__ = [
     "METADATA_VERSION",

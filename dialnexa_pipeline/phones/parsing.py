@@ -3,21 +3,14 @@
 from dataclasses import dataclass
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
+from phonenumbers import NumberParseException
 
 from dialnexa_pipeline.phones.spelling import read_spelling
+from dialnexa_pipeline.phones.verdicts import judge
 
 METADATA_VERSION: str = phonenumbers.__version__
 
-_TYPE_NAMES: dict[int, str] = {
-    value: name.lower()
-    for name, value in vars(PhoneNumberType).items()
-    if isinstance(value, int) and name.isupper()
-}
-PHONE_TYPES: frozenset[str] = frozenset(_TYPE_NAMES.values())
 REGIONS: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)
-
-_NON_GEOGRAPHIC = "001"
 
 # Python's re keeps 512 compiled patterns and phonenumbers has more; older releases lack this.
 if hasattr(phonenumbers, "enable_pattern_cache"):
@@ -57,25 +50,13 @@ def parse_phone(raw: str | None, country: str | None, allowed_types: frozenset[s
         return Verdict(reason=_parse_failure(error))
     if number.extension:
         return Verdict(reason="extension")
-    found_type = phonenumbers.number_type(number)
-    # A number has a type exactly when it is valid (phonenumbers' own definition of validity).
-    if found_type == PhoneNumberType.UNKNOWN:
-        return Verdict(reason=_why_not_valid(number))
-    found = phonenumbers.region_code_for_number(number)
-    if found == _NON_GEOGRAPHIC:
-        found = None
-    phone_type = _TYPE_NAMES[found_type]
-    if phone_type not in allowed_types:
-        return Verdict(country=found, phone_type=phone_type, reason="unwanted_type")
+    judgement = judge(number)
+    if judgement.reason is not None or judgement.phone_type not in allowed_types:
+        reason = judgement.reason or "unwanted_type"
+        return Verdict(None, judgement.country, judgement.phone_type, reason)
     national = phonenumbers.national_significant_number(number)
-    return Verdict(int(f"{number.country_code}{national}"), found, phone_type)
-
-
-def _why_not_valid(number: phonenumbers.PhoneNumber) -> str:
-    possible = phonenumbers.is_possible_number_with_reason(number)
-    if possible in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
-        return "too_short"
-    return "too_long" if possible == ValidationResult.TOO_LONG else "invalid_number"
+    key = int(f"{number.country_code}{national}")
+    return Verdict(key, judgement.country, judgement.phone_type)
 
 
 def _parse_failure(error: NumberParseException) -> str:
