@@ -37,7 +37,7 @@ def preview(
         for key, raw, reason, outcome in zip(
             *(leads[name] for name in ("lead_key", "raw_phone", "reason", "outcome")), strict=True
         )
-        if outcome != "planned"
+        if outcome != "planned" and reason != "duplicate/already_enrolled"
     ][:_SAMPLE]
     if as_json:
         print_json(
@@ -68,7 +68,7 @@ def preview(
         console.print(shown)
     planned = leads["outcome"].count("planned")
     console.print(
-        f"{planned:,} of {len(frame):,} source rows would be sent, in {sum(files.values())} files "
-        f"and as many requests to {len(files)} workflows. Nothing was claimed or sent.",
+        f"{planned:,} of {len(frame):,} source rows would be sent: files and requests "
+        f"{sum(files.values()):,}, workflows {len(files):,}. Nothing was claimed or sent.",
         highlight=False,
     )

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Annotated, get_args
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -11,6 +12,7 @@ from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 from dialnexa_pipeline.errors import ConfigError
 
 _MOMENT = "%Y-%m-%d %H:%M UTC"
+_NEEDS_A_WORD = frozenset({"in_doubt", "failed"})
 
 
 def status(as_json: Json = False) -> None:
@@ -47,16 +49,17 @@ def status(as_json: Json = False) -> None:
             }
         )
     else:
-        table = Table("sync", "partition", "newest run", "source rows", *OUTCOMES)
         for each, counts in zip(newest, outcomes, strict=True):
-            table.add_row(
-                each.plan.sync,
-                each.plan.partition_key,
-                f"{each.ready_at:{_MOMENT}}",
-                f"{each.source_rows:,}",
-                *(f"{counts.get(outcome, 0):,}" for outcome in OUTCOMES),
+            partition = f", partition {each.plan.partition_key}" if each.plan.partition_key else ""
+            told = [f"{counts[name]:,} {name}" for name in OUTCOMES if counts.get(name)]
+            console.print(
+                f"[bold]{each.plan.sync}[/bold]{partition}, newest run {each.ready_at:{_MOMENT}}: "
+                f"{each.source_rows:,} source rows: {', '.join(told) or 'none'}.",
+                highlight=False,
+                soft_wrap=True,
             )
-        console.print(table if newest else "The ledger has no run yet.")
+        if not newest:
+            console.print("The ledger has no run yet.")
         for sentence in waiting:
             console.print(f"• {escape(sentence)}", highlight=False, soft_wrap=True)
         if newest and not waiting:
@@ -84,16 +87,20 @@ def batches(
     if as_json:
         print_json([asdict(batch) for batch in found])
         return
-    table = Table("batch", "sync", "partition", "workflow", "state", "leads", "sent", "why")
+    table = Table("batch", "sync", "workflow", "state", "leads", "sent", box=box.SIMPLE)
+    table.columns[0].no_wrap = table.columns[5].no_wrap = True
     for batch in found:
         table.add_row(
             batch.batch_id,
-            batch.sync,
-            batch.partition_key,
+            f"{batch.sync} {batch.partition_key}".strip(),
             batch.workflow_id,
             batch.state,
             f"{batch.row_count:,}",
             f"{batch.sent_at:{_MOMENT}}" if batch.sent_at is not None else "",
-            escape(batch.detail or batch.reason or ""),
         )
     console.print(table if found else "There is no such batch.")
+    for batch in found:
+        if batch.state in _NEEDS_A_WORD and batch.detail:
+            console.print(
+                f"• {batch.batch_id}: {escape(batch.detail)}", highlight=False, soft_wrap=True
+            )

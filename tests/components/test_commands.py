@@ -47,7 +47,7 @@ def messy(project: Project) -> Project:
 def test_a_preview_counts_what_the_run_then_sends(messy: Project) -> None:
     words = ("preview", "loans", "--project", str(messy.folder))
     said = command(*words)
-    assert "120 of 123 source rows would be sent, in 3 files" in said
+    assert "120 of 123 source rows would be sent: files and requests 3, workflows 1." in said
     assert "9876500001" not in said
     told = document(*words)
     assert told["source_rows"] == 123
