@@ -4,9 +4,7 @@ from dataclasses import asdict
 from typing import Annotated, get_args
 
 import typer
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 from dialnexa_pipeline.errors import ConfigError
@@ -87,20 +85,17 @@ def batches(
     if as_json:
         print_json([asdict(batch) for batch in found])
         return
-    table = Table("batch", "sync", "workflow", "state", "leads", "sent", box=box.SIMPLE)
-    table.columns[0].no_wrap = table.columns[5].no_wrap = True
     for batch in found:
-        table.add_row(
-            batch.batch_id,
-            f"{batch.sync} {batch.partition_key}".strip(),
-            batch.workflow_id,
-            batch.state,
-            f"{batch.row_count:,}",
-            f"{batch.sent_at:{_MOMENT}}" if batch.sent_at is not None else "",
+        partition = f" {batch.partition_key}" if batch.partition_key else ""
+        sent = f", sent {batch.sent_at:{_MOMENT}}" if batch.sent_at is not None else ""
+        said = f". {batch.detail}" if batch.state in _NEEDS_A_WORD and batch.detail else ""
+        console.print(
+            escape(
+                f"{batch.batch_id} {batch.sync}{partition} → {batch.workflow_id}: {batch.state}, "
+                f"{batch.row_count:,} leads{sent}{said}"
+            ),
+            highlight=False,
+            soft_wrap=True,
         )
-    console.print(table if found else "There is no such batch.")
-    for batch in found:
-        if batch.state in _NEEDS_A_WORD and batch.detail:
-            console.print(
-                f"• {batch.batch_id}: {escape(batch.detail)}", highlight=False, soft_wrap=True
-            )
+    if not found:
+        console.print("There is no such batch.")
