@@ -14,6 +14,8 @@ from dialnexa_pipeline.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import openpyxl
+
     from dialnexa_pipeline.ledger import Ledger, RecordedRejection
 
 _HEADER = (
@@ -102,15 +104,28 @@ def _print(sync: str, counts: Counter[tuple[str, str]], sample: "list[RecordedRe
 
 
 def _write(path: Path, ledger: "Ledger", sync: str, rows: int) -> None:
+    if rows > _MOST_ROWS:
+        raise ConfigError(
+            f"{rows:,} rows do not fit a spreadsheet; read the table dialnexa_rejected_rows."
+        )
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        with unfinished.open("wb") as file:
+            _sheet(ledger, sync).save(file)
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise ConfigError(
+            f"The spreadsheet {path} cannot be written: {error.strerror}. Name another file."
+        ) from None
+
+
+def _sheet(ledger: "Ledger", sync: str) -> "openpyxl.Workbook":
     """Every cell is a text cell, so a value that begins with `=` is shown and never computed."""
     import openpyxl
 
     from dialnexa_pipeline.leads import REASONS, text_cell
 
-    if rows > _MOST_ROWS:
-        raise ConfigError(
-            f"{rows:,} rows do not fit a spreadsheet; read the table dialnexa_rejected_rows."
-        )
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("not enrolled")
     sheet.append([text_cell(sheet, name) for name in _HEADER])
@@ -129,9 +144,4 @@ def _write(path: Path, ledger: "Ledger", sync: str, rows: int) -> None:
             f"{row.last_seen_at:%Y-%m-%d %H:%M}",
         )
         sheet.append([text_cell(sheet, value) for value in values])
-    try:
-        book.save(path)
-    except OSError as error:
-        raise ConfigError(
-            f"The spreadsheet {path} cannot be written: {error.strerror}. Name another file."
-        ) from None
+    return book
