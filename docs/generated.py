@@ -51,7 +51,7 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if field.is_required() or value is PydanticUndefined:
         return "required"
-    if value is None or value == [] or value == {} or isinstance(value, BaseModel):
+    if value is None or value in ([], {}) or isinstance(value, BaseModel):
         return "forever" if "forever" in (field.description or "") else "none"
     return f"`{', '.join(value) if isinstance(value, list) else value}`"
 
