@@ -10,7 +10,7 @@ _FORMATS = {"hour": "%Y-%m-%d-%H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "mo
 
 
 def window_of_partition(config: SyncConfig, partition: str) -> Window | None:
-    """The half-open window of `updated_at` of a partition; None for `""`: everything.
+    """The half-open window of `updated_at` that a run of a partition reads; None for `""`: all.
 
     Raises:
         ConfigError: the sync has no partitions, or the key is none of its kind.
@@ -27,10 +27,14 @@ def window_of_partition(config: SyncConfig, partition: str) -> Window | None:
             f"{partition!r} is no partition of sync {config.name!r}, which has one every {every}; "
             f"write for example {config.partitions.start:{_FORMATS[every]}}."
         ) from None
+    return Window(start - config.partitions.look_back, _end(start, every))
+
+
+def _end(start: datetime, every: str) -> datetime:
     if every == "hour":
-        return Window(start, (start.astimezone(UTC) + timedelta(hours=1)).astimezone(config.zone))
+        return (start.astimezone(UTC) + timedelta(hours=1)).astimezone(start.tzinfo)
     if every == "month":
         months = start.year * 12 + start.month
-        return Window(start, start.replace(year=months // 12, month=months % 12 + 1))
+        return start.replace(year=months // 12, month=months % 12 + 1)
     # A day of the zone's calendar, which clock changes make shorter or longer.
-    return Window(start, start + timedelta(days=7 if every == "week" else 1))
+    return start + timedelta(days=7 if every == "week" else 1)

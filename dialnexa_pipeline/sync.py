@@ -29,12 +29,24 @@ def _bytes(value: object) -> object:
 def _dedupe(value: object) -> object:
     if value == "forever" or value is None:
         return None
+    found = _read_duration(value)
+    if found is None:
+        raise ValueError(f"{value!r} is neither 'forever' nor a duration such as 30d or 12h")
+    return found
+
+
+def _duration(value: object) -> timedelta:
+    found = _read_duration(value)
+    if found is None:
+        raise ValueError(f"{value!r} is no duration such as 2d or 12h")
+    return found
+
+
+def _read_duration(value: object) -> timedelta | None:
     if isinstance(value, timedelta):
         return value
     match = re.fullmatch(r"(\d+)([mhdw])", value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{value!r} is neither 'forever' nor a duration such as 30d or 12h")
-    return timedelta(**{_DURATIONS[match[2]]: int(match[1])})
+    return timedelta(**{_DURATIONS[match[2]]: int(match[1])}) if match is not None else None
 
 
 # What YAML may say, for editors and `dg check yaml`; the validators make the Python value of it.
@@ -42,6 +54,11 @@ _Size = Annotated[
     int,
     BeforeValidator(_bytes),
     WithJsonSchema({"type": ["integer", "string"], "description": "Bytes, or a size such as 9MB."}),
+]
+_Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+[mhdw]$"}),
 ]
 _Dedupe = Annotated[
     timedelta | None,
@@ -80,6 +97,11 @@ class PartitionsConfig(StrictModel):
 
     every: Literal["hour", "day", "week", "month"] = Field(description="Length of a window.")
     start: date = Field(description="The first window, for example 2026-01-01.")
+    look_back: _Duration = Field(
+        default=timedelta(0),
+        description="How far a window also reads what lies before it, for rows that came late: 2d. "
+        "Who is enrolled already counts as duplicate/already_enrolled.",
+    )
 
 
 class SyncConfig(StrictModel):

@@ -1,6 +1,7 @@
 """Tables that are written by the code they describe, so that they cannot grow stale."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, get_args
 
 import click
@@ -51,7 +52,7 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if field.is_required() or value is PydanticUndefined:
         return "required"
-    if value is None or value in ([], {}) or isinstance(value, BaseModel):
+    if value is None or value in ([], {}, timedelta(0)) or isinstance(value, BaseModel):
         return "forever" if "forever" in (field.description or "") else "none"
     return f"`{', '.join(value) if isinstance(value, list) else value}`"
 
