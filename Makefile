@@ -41,10 +41,10 @@ lint: $(READY)
 	@$(BIN)/pyright
 
 bench: $(READY)
-	@$(BIN)/python -m benchmarks.sync_speed
+	@$(BIN)/python -m benchmarks.peers
 
 bench-quick: $(READY)
-	@$(BIN)/python -m benchmarks.sync_speed --quick
+	@$(BIN)/python -m benchmarks.peers --quick
 
 clean:
 	rm -rf .dialnexa dist build site

@@ -1,0 +1,1 @@
+"""The same leads by us, by the script people write, by dlt and at the machine's limit."""

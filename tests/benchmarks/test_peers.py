@@ -1,0 +1,62 @@
+"""The harness on a few leads: whoever is exact keeps the same ones, and every sum adds up."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers.arena import open_arena
+from benchmarks.peers.contestants import CONTESTANTS
+from benchmarks.peers.judging import bars_of, lines_of
+from benchmarks.peers.leads import COLUMNS, blocks
+from benchmarks.peers.picture import draw
+from benchmarks.peers.report import Report
+from benchmarks.peers.session import play
+
+_ROWS = 500
+
+
+@pytest.mark.servers
+def test_contestants_keep_the_same_leads_and_every_stage_is_told(tmp_path: Path) -> None:
+    contestants = [each for each in CONTESTANTS if each.name in {"ours", "naive", "limit"}]
+    with open_arena(contestants) as arena:
+        samples, agreements, wrong = play(arena, contestants, _ROWS, 1)
+    assert wrong == []
+    kept = {sample.contestant: sample.measured.kept for sample in samples}
+    assert kept["ours"] == kept["naive"]
+    # Some rows are invalid and some repeat, or there would be nothing to agree on.
+    assert 0.7 * _ROWS < kept["ours"] < 0.95 * _ROWS
+    assert [(a.contestants, a.pairs, a.differing) for a in agreements] == [
+        (("ours", "naive"), kept["ours"], 0)
+    ]
+    for sample in samples:
+        assert sum(sample.measured.stages.values()) == pytest.approx(sample.measured.seconds)
+        assert sample.measured.stages["interpreter"] > 0
+        assert 20 < sample.measured.peak_mb < 1_000
+    lines = lines_of(samples)
+    assert [line.times_ours is not None for line in lines] == [True] * 3
+    assert {
+        "screened_leads",
+        "lead_batches",
+        "enrolments",
+        "enrolment_counts",
+        "rejected_rows",
+    } <= lines[0].stages.keys()
+    bars = bars_of(lines, agreements)
+    assert [bar.holds for bar in bars] == [None] * 5 + [True]
+    report = Report(samples, lines, agreements, bars)
+    assert str(report).count("not measured") == 5
+    report.write(tmp_path / "bench.json")
+    document = json.loads((tmp_path / "bench.json").read_text())
+    assert (document["scales"], document["rounds"]) == ([_ROWS], 1)
+    draw(lines, tmp_path / "bench.png")
+    assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_leads_are_the_same_every_time_and_a_small_table_begins_a_large_one() -> None:
+    (small,) = blocks(_ROWS)
+    first, second = blocks(100_001)
+    assert small.column_names == list(COLUMNS)
+    assert first.num_rows == 100_000
+    assert first.slice(0, _ROWS).equals(small)
+    assert second["lead_id"].to_pylist() == [100_001]
