@@ -109,6 +109,20 @@ def test_rows_in_doubt_are_listed_until_a_listing_shows_them(ledger: Ledger) -> 
     }
 
 
+def test_a_row_that_was_settled_before_it_was_listed_as_in_doubt_is_resolved(
+    ledger: Ledger,
+) -> None:
+    sending(ledger, 2)
+    slow = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
+    # What it saw of the first batch before that was settled.
+    doubt = RefusedRow("wf", "k0", "in_doubt", "in_doubt/earlier_run", None, "0", None)
+    ledger.batches.settle_enrolled("b1", owner="me", lead_ids=dict.fromkeys(refs_of(ledger)))
+    ledger.plans.refuse(slow, [doubt], [Count("wf", "in_doubt", "in_doubt/earlier_run", 1)])
+    ledger.plans.make_ready(slow, source_rows=2, phone_metadata="9")
+    refuse(ledger, None)
+    assert changed_rejections(ledger)["k0"].resolved_at is not None
+
+
 def test_rows_that_were_not_sent_are_listed_as_planned(ledger: Ledger) -> None:
     plan = planned(ledger, 3)
     assert ledger.batches.list_unsent(plan.plan_id) == 3
