@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -73,10 +74,14 @@ def main() -> int:
         "rows": arguments.rows,
         "columns": len(_COLUMNS),
         "rounds": arguments.rounds,
+        "load": round(os.getloadavg()[0], 1),
         "readers": {
             name: {
                 "rows_per_second": round(arguments.rows / _median(rounds, name, "read")),
                 "rows_per_second_as_text": round(arguments.rows / _median(rounds, name, "text")),
+                "cpu_seconds_per_million": round(
+                    _median(rounds, name, "cpu") * 1_000_000 / arguments.rows, 2
+                ),
                 "peak_mb": round(_median(rounds, name, "peak_mb")),
                 "peak_mb_before": round(_median(rounds, name, "peak_mb_before")),
             }
@@ -127,15 +132,16 @@ def _one(url: str, reader: str) -> dict[str, float]:
         columns=list(_COLUMNS),
     )
     before = _peak_mb()
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     for _ in source.batches():
         pass
-    read = time.perf_counter()
+    read, busy = time.perf_counter(), time.process_time() - busy
     for batch in source.batches():
         for column in batch.columns:
             text_of(column)
     return {
         "read": read - started,
+        "cpu": busy,
         "text": time.perf_counter() - read,
         "peak_mb": _peak_mb(),
         "peak_mb_before": before,
@@ -150,8 +156,8 @@ def _median(rounds: list[dict[str, dict[str, float]]], name: str, what: str) -> 
     return statistics.median(measured[name][what] for measured in rounds)
 
 
-def _print(readers: Mapping[str, Mapping[str, int]]) -> None:
-    table = Table("reader", "rows/s", "rows/s as text", "peak MB", "of that before")
+def _print(readers: Mapping[str, Mapping[str, float]]) -> None:
+    table = Table("reader", "rows/s", "rows/s as text", "CPU s / 1M", "peak MB", "of that before")
     for name, figures in readers.items():
         table.add_row(name, *(f"{value:,}" for value in figures.values()))
     Console().print(table)
