@@ -31,7 +31,7 @@ class RecordTables:
     def __init__(self, connection: sa.Connection, schema: str | None) -> None:
         self._connection = connection
         self._tables = record_tables(schema)
-        self._is_duckdb = connection.dialect.name == "duckdb"
+        self._dialect = connection.dialect.name
         self._tables.create_all(connection)
 
     def replace(self, table: str, rows: Iterable[object]) -> int:
@@ -64,10 +64,13 @@ class RecordTables:
         written = 0
         values = map(values_of, rows)
         while piece := list(islice(values, _CHUNK)):
-            if self._is_duckdb:
-                self._write_to_duckdb(target, piece, replacing=replacing)
-            else:
-                self._write_rows(target, piece, replacing=replacing)
+            match self._dialect:
+                case "duckdb":
+                    self._write_to_duckdb(target, piece, replacing=replacing)
+                case "postgresql":
+                    self._write_to_postgresql(target, piece, replacing=replacing)
+                case _:
+                    self._write_rows(target, piece, replacing=replacing)
             written += len(piece)
         return written
 
@@ -83,6 +86,28 @@ class RecordTables:
                 [{f"key_{key}": record[key] for key in keys} for record in records],
             )
         self._connection.execute(sa.insert(target), records)
+
+    def _write_to_postgresql(
+        self, target: sa.Table, rows: list[tuple[Any, ...]], *, replacing: bool
+    ) -> None:
+        # One statement and one COPY instead of two statements a row.
+        preparer = self._connection.dialect.identifier_preparer
+        into = preparer.format_table(target)
+        names = [preparer.quote(column.name) for column in target.columns]
+        keys = [index for index, column in enumerate(target.columns) if column.primary_key]
+        same = " AND ".join(f"{into}.{names[key]} = incoming.{names[key]}" for key in keys)
+        native: Any = self._connection.connection.driver_connection
+        with native.cursor() as cursor:
+            if replacing:
+                incoming = f"unnest({', '.join(['%s::text[]'] * len(keys))})"
+                cursor.execute(
+                    f"DELETE FROM {into} USING {incoming} AS incoming "
+                    f"({', '.join(names[key] for key in keys)}) WHERE {same}",
+                    [[row[key] for row in rows] for key in keys],
+                )
+            with cursor.copy(f"COPY {into} ({', '.join(names)}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
 
     def _write_to_duckdb(
         self, target: sa.Table, rows: list[tuple[Any, ...]], *, replacing: bool
