@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo dev test acceptance chaos lint bench bench-quick clean
+.PHONY: demo dev test acceptance chaos docs lint bench bench-quick clean
 
 $(READY): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,6 +31,10 @@ acceptance: $(READY)
 chaos: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/chaos
 
+# The pages as a site in site/; a dead link or a page without a place is an error.
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -43,4 +47,4 @@ bench-quick: $(READY)
 	@$(BIN)/python -m benchmarks.peers --quick
 
 clean:
-	rm -rf .dialnexa dist build
+	rm -rf .dialnexa dist build site

@@ -11,8 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dialnexa_pipeline.enrolment import ErasedPeople, held_outcome
-from dialnexa_pipeline.leads import REASONS, VARIABLE_PREFIX, screen
+from dialnexa_pipeline.leads import (
+    REASONS,
+    VARIABLE_PREFIX,
+    csv_header_bytes,
+    csv_row_bytes,
+    screen,
+)
 from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.partitioning import window_of_partition
 from dialnexa_pipeline.project import sync_named
 from dialnexa_pipeline.settings import Settings
 from dialnexa_pipeline.sources import open_source
@@ -20,14 +27,17 @@ from dialnexa_pipeline.sync import SyncConfig
 
 _PLANNED = ("planned", "planned/not_sent")
 _JUDGED = ("lead_key", "workflow_id", "outcome", "reason", "meaning")
+# A plan's id, a dash and a few digits.
+_REF_CHARACTERS = 21
 _SCREENED = ("raw_phone", "phone", "country", "phone_type")
 
 
-def preview(sync: str, *, project: str | Path = ".") -> pd.DataFrame:
+def preview(sync: str, *, partition: str = "", project: str | Path = ".") -> pd.DataFrame:
     """Every row of a sync's source with the outcome that a run would plan for it now.
 
     Args:
         sync: the name of a sync in the project's YAML files.
+        partition: its partition; `""` reads the whole source.
         project: the folder below which these lie.
 
     Returns:
@@ -36,14 +46,17 @@ def preview(sync: str, *, project: str | Path = ".") -> pd.DataFrame:
         all `str`. Outcomes are `invalid`, `duplicate`, `suppressed`, `in_doubt` and `planned`.
 
     Raises:
-        ConfigError: there is no such sync, or a setting is wrong.
+        ConfigError: there is no such sync or partition, or a setting is wrong.
         SourceError: the source cannot be read.
         LedgerUnavailable: the ledger cannot be read.
     """
     config = sync_named(sync, Path(project))
     settings = Settings.from_environment()
     source = open_source(
-        config.source, warehouse_url=settings.warehouse_url, columns=config.source_columns
+        config.source,
+        warehouse_url=settings.warehouse_url,
+        columns=config.source_columns,
+        window=window_of_partition(config, partition),
     )
     with Ledger(settings.ledger_url) as ledger:
         judge = _Judge(config, ledger, ErasedPeople.of(ledger, settings.erasure_key))
@@ -51,6 +64,31 @@ def preview(sync: str, *, project: str | Path = ".") -> pd.DataFrame:
     if not judged:
         return pd.DataFrame(columns=[*_JUDGED, *_SCREENED], dtype="str")
     return pa.concat_tables(judged).to_pandas()
+
+
+def estimate_files(frame: pd.DataFrame, config: SyncConfig) -> dict[str, int]:
+    """Workflow → how many batch files the planned leads of a preview would make."""
+    planned = frame[frame["outcome"] == "planned"]
+    found: dict[str, int] = {}
+    for workflow, leads in planned.groupby("workflow_id"):
+        columns = {"phone_number": leads["phone"]}
+        columns |= {name: leads[f"{VARIABLE_PREFIX}{name}"] for name in config.variables}
+        table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+        if config.enrolment_ref is not None:
+            refs = pa.array(["0" * _REF_CHARACTERS] * len(leads))
+            table = table.append_column(config.enrolment_ref, refs)
+        found[str(workflow)] = _files(csv_row_bytes(table).to_pylist(), table, config)
+    return found
+
+
+def _files(sizes: list[int], table: pa.Table, config: SyncConfig) -> int:
+    header = csv_header_bytes(table.column_names)
+    files, rows, size = 0, 0, 0
+    for row in sizes:
+        if not files or rows == config.batch.max_rows or size + row > config.batch.max_bytes:
+            files, rows, size = files + 1, 0, header
+        rows, size = rows + 1, size + row
+    return files
 
 
 class _Judge:

@@ -29,12 +29,24 @@ def _bytes(value: object) -> object:
 def _dedupe(value: object) -> object:
     if value == "forever" or value is None:
         return None
+    found = _read_duration(value)
+    if found is None:
+        raise ValueError(f"{value!r} is neither 'forever' nor a duration such as 30d or 12h")
+    return found
+
+
+def _duration(value: object) -> timedelta:
+    found = _read_duration(value)
+    if found is None:
+        raise ValueError(f"{value!r} is no duration such as 2d or 12h")
+    return found
+
+
+def _read_duration(value: object) -> timedelta | None:
     if isinstance(value, timedelta):
         return value
     match = re.fullmatch(r"(\d+)([mhdw])", value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{value!r} is neither 'forever' nor a duration such as 30d or 12h")
-    return timedelta(**{_DURATIONS[match[2]]: int(match[1])})
+    return timedelta(**{_DURATIONS[match[2]]: int(match[1])}) if match is not None else None
 
 
 # What YAML may say, for editors and `dg check yaml`; the validators make the Python value of it.
@@ -42,6 +54,11 @@ _Size = Annotated[
     int,
     BeforeValidator(_bytes),
     WithJsonSchema({"type": ["integer", "string"], "description": "Bytes, or a size such as 9MB."}),
+]
+_Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+[mhdw]$"}),
 ]
 _Dedupe = Annotated[
     timedelta | None,
@@ -53,15 +70,17 @@ _Dedupe = Annotated[
 class BatchConfig(StrictModel):
     """How batch files are cut: `max_rows` leads and `max_bytes` bytes at most."""
 
-    format: Literal["csv", "xlsx"] = "csv"
-    max_rows: int = Field(default=5_000, ge=1, le=1_000_000)
-    max_bytes: _Size = Field(default=9_000_000, ge=1_000)
+    format: Literal["csv", "xlsx"] = Field(default="csv", description="Of the batch files.")
+    max_rows: int = Field(default=5_000, ge=1, le=1_000_000, description="Leads in a file at most.")
+    max_bytes: _Size = Field(
+        default=9_000_000, ge=1_000, description="Bytes of a file at most, or a size such as 9MB."
+    )
 
 
 class GuardConfig(StrictModel):
     """What holds a plan before anything is sent, until somebody approves it."""
 
-    max_leads: int | None = Field(default=None, ge=1)
+    max_leads: int | None = Field(default=None, ge=1, description="Leads of a run at most.")
     max_growth: float | None = Field(
         default=None, gt=0, description="Times the median of the sync's recent runs."
     )
@@ -76,23 +95,43 @@ class GuardConfig(StrictModel):
 class PartitionsConfig(StrictModel):
     """Time windows over the source's `updated_at`, in the sync's time zone."""
 
-    every: Literal["hour", "day", "week", "month"]
-    start: date
+    every: Literal["hour", "day", "week", "month"] = Field(description="Length of a window.")
+    start: date = Field(description="The first window, for example 2026-01-01.")
+    look_back: _Duration = Field(
+        default=timedelta(0),
+        description="How far a window also reads what lies before it, for rows that came late: 2d. "
+        "Who is enrolled already counts as duplicate/already_enrolled.",
+    )
 
 
 class SyncConfig(StrictModel):
     """The `attributes` of a LeadSyncComponent; docs/design.md "Fixed names" shows one whole."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Names the assets and the job.")
-    source: SourceConfig
-    workflow: str | None = Field(default=None, min_length=1)
-    workflow_column: str | None = Field(default=None, min_length=1)
+    source: SourceConfig = Field(description="Where the leads come from.")
+    workflow: str | None = Field(
+        default=None, min_length=1, description="The workflow of every lead."
+    )
+    workflow_column: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Or the source column that names each lead's workflow.",
+    )
     variables: dict[str, str] = Field(
         default_factory=dict, description="Uploaded header → source column; nothing else leaves."
     )
-    required_variables: list[str] = Field(default_factory=list)
-    phone_types: list[str] = Field(default_factory=lambda: ["mobile", "fixed_line_or_mobile"])
-    dedupe: _Dedupe = None
+    required_variables: list[str] = Field(
+        default_factory=list, description="Headers that may not be blank."
+    )
+    phone_types: list[str] = Field(
+        default_factory=lambda: ["mobile", "fixed_line_or_mobile"],
+        description="libphonenumber types that may be called.",
+    )
+    dedupe: _Dedupe = Field(
+        default=None,
+        description="How long an enrolled number is not enrolled again in the same workflow: "
+        "forever, or a duration such as 30d.",
+    )
     enrolment_ref: str | None = Field(
         default="enrolment_ref",
         description="Header of the correlation column; null turns it off.",
@@ -107,12 +146,20 @@ class SyncConfig(StrictModel):
         description="Upload to a workflow whatever its status; or only while it is a draft or "
         "paused, and activate it once every lead is seen in its list exactly once.",
     )
-    batch: BatchConfig = BatchConfig()
-    guard: GuardConfig = GuardConfig()
-    schedule: str | None = None
-    timezone: str = "UTC"
-    partitions: PartitionsConfig | None = None
-    owners: list[str] = Field(default_factory=list)
+    batch: BatchConfig = Field(default=BatchConfig(), description="How files are cut.")
+    guard: GuardConfig = Field(
+        default=GuardConfig(), description="What holds a plan until somebody approves it."
+    )
+    schedule: str | None = Field(default=None, description="Cron of the sync's job.")
+    timezone: str = Field(
+        default="UTC", description="IANA zone of schedule and partitions, for example Asia/Kolkata."
+    )
+    partitions: PartitionsConfig | None = Field(
+        default=None, description="Windows of source.updated_at, one a partition."
+    )
+    owners: list[str] = Field(
+        default_factory=list, description="Dagster owners of the assets: e-mails or team:name."
+    )
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "SyncConfig":

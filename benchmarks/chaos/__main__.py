@@ -1,7 +1,6 @@
 """`python -m benchmarks.chaos`: break the pipeline in many ways, and look from outside."""
 
 import argparse
-import json
 import signal
 import sys
 import time
@@ -11,15 +10,20 @@ from pathlib import Path
 from benchmarks.chaos.campaign import Totals, places, play, tell, until_caught
 from benchmarks.chaos.history import HistoryResult
 from benchmarks.chaos.place import Place
+from benchmarks.chaos.results import OtherCampaign, Results
+from benchmarks.chaos.scale import SMALL, large
 from benchmarks.chaos.world import Ledger
 
-_RESULTS = Path(__file__).parents[1] / "results" / "chaos.json"
+_RESULTS = Path(__file__).parents[1] / "results"
+_PROGRESS_SECONDS = 60.0
 
 
 def main() -> int:
     """Exit code 1 when an invariant was violated."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
-    parser.add_argument("--histories", type=int, default=100)
+    parser.add_argument("--histories", type=int, default=100, help="of the whole campaign")
+    parser.add_argument("--leads", type=int, help="rows of a large world: 1,000 to 50,000")
+    parser.add_argument("--go-on", action="store_true", help="after the last seed recorded")
     parser.add_argument("--ledger", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--workers", type=int, default=2, help="histories at the same time")
     parser.add_argument("--first-seed", type=int, default=0)
@@ -33,40 +37,57 @@ def main() -> int:
     ledgers: list[Ledger] = (
         ["sqlite", "postgresql"] if arguments.ledger == "both" else [arguments.ledger]
     )
+    if arguments.leads is not None and not 1_000 <= arguments.leads <= 50_000:
+        parser.error("--leads must be from 1,000 to 50,000")
+    scale = SMALL if arguments.leads is None else large(arguments.leads)
+    is_campaign = arguments.seed is None and arguments.mutant is None and arguments.mutants is None
+    try:
+        results = Results(
+            _RESULTS / ("chaos.json" if arguments.leads is None else "chaos_large.json"),
+            first_seed=arguments.first_seed,
+            options={
+                "leads": arguments.leads,
+                "ledgers": ledgers,
+                "dagster_share": arguments.dagster_share,
+            },
+            go_on=arguments.go_on,
+        )
+    except OtherCampaign as other:
+        parser.error(str(other))
     if arguments.seed is not None:
         chosen = [(arguments.seed, ledger) for ledger in ledgers]
     else:
-        seeds = range(arguments.first_seed, arguments.first_seed + arguments.histories)
+        seeds = range(results.next_seed, arguments.first_seed + arguments.histories)
         chosen = [(seed, ledgers[seed % len(ledgers)]) for seed in seeds]
+    started = said = time.perf_counter()
 
     def told(result: HistoryResult) -> bool:
+        nonlocal said
         if arguments.seed is not None or (result.verdict.violations and not result.verdict.is_void):
             print(tell(result), flush=True)
+        now = time.perf_counter()
+        if is_campaign:
+            results.add(result, now - started)
+            if now - said >= _PROGRESS_SECONDS:
+                said = now
+                _print_sums(results.totals, now - started)
         return True
 
-    with places(min(arguments.workers, len(chosen))) as where:
+    with places(min(arguments.workers, len(chosen)), scale) as where:
         if arguments.mutants is not None:
             return _try_mutants(where, arguments.mutants, ledgers[0], arguments.histories)
-        started = time.perf_counter()
         totals = play(
             where,
             chosen,
             dagster_share=arguments.dagster_share,
+            scale=scale,
             mutant=arguments.mutant,
             told=told,
         )
-        seconds = time.perf_counter() - started
-    _print(totals, seconds)
-    if arguments.seed is None and arguments.mutant is None:
-        _RESULTS.parent.mkdir(exist_ok=True)
-        document = {
-            "first_seed": arguments.first_seed,
-            "ledgers": ledgers,
-            "dagster_share": arguments.dagster_share,
-            "seconds": round(seconds, 1),
-            **totals.as_json(),
-        }
-        _RESULTS.write_text(json.dumps(document, indent=2) + "\n")
+    totals = results.totals if is_campaign else totals
+    for kind, times in sorted(totals.faults.items()):
+        print(f"  {kind:<40}{times:>8,}")
+    _print_sums(totals, time.perf_counter() - started)
     return 1 if totals.violations else 0
 
 
@@ -81,14 +102,13 @@ def _try_mutants(where: list[Place], module: str, ledger: Ledger, at_most: int) 
     return 1 if missed else 0
 
 
-def _print(totals: Totals, seconds: float) -> None:
-    for kind, times in sorted(totals.faults.items()):
-        print(f"  {kind:<40}{times:>8,}")
+def _print_sums(totals: Totals, seconds: float) -> None:
     print(
         f"{totals.histories:,} histories ({totals.void} void), {totals.runs:,} runs, "
         f"{sum(totals.faults.values()):,} faults, {totals.enrolled:,} leads enrolled, "
         f"{totals.doubles} enrolled twice, {totals.unaccounted} unaccounted, "
-        f"{totals.violations} violations, {seconds:.0f} s"
+        f"{totals.violations} violations, {seconds:.0f} s",
+        flush=True,
     )
 
 

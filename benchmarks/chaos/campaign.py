@@ -11,36 +11,63 @@ from typing import Any
 from benchmarks.chaos.children import Family
 from benchmarks.chaos.history import History, HistoryResult
 from benchmarks.chaos.place import Place
-from benchmarks.chaos.schedule import TIMING, make_schedule
+from benchmarks.chaos.scale import SMALL, Scale
+from benchmarks.chaos.schedule import make_schedule
 from benchmarks.chaos.world import Ledger, make_world
 
 
 @dataclass(slots=True)
 class Totals:
-    """The sum over histories; a void one is counted and proves nothing."""
+    """The sum over histories; a void one is counted and proves nothing.
+
+    Attributes:
+        void_seeds, failed_seeds: pairs of ledger and seed.
+        failed: what is known of the failures of this process.
+    """
 
     histories: int = 0
-    void: int = 0
     runs: int = 0
     enrolled: int = 0
     doubles: int = 0
     unaccounted: int = 0
     violations: int = 0
     faults: Counter[str] = field(default_factory=Counter[str])
+    void_seeds: list[list[str | int]] = field(default_factory=list[list[str | int]])
+    failed_seeds: list[list[str | int]] = field(default_factory=list[list[str | int]])
     failed: list[HistoryResult] = field(default_factory=list[HistoryResult])
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Totals":
+        """What `as_json` made."""
+        return cls(
+            histories=document["histories"],
+            runs=document["runs"],
+            enrolled=document["leads_enrolled"],
+            doubles=document["enrolled_twice"],
+            unaccounted=document["unaccounted"],
+            violations=document["violations"],
+            faults=Counter(document["faults"]),
+            void_seeds=document["void_seeds"],
+            failed_seeds=document["failed"],
+        )
+
+    @property
+    def void(self) -> int:
+        return len(self.void_seeds)
 
     def add(self, result: HistoryResult) -> None:
         self.histories += 1
         self.runs += result.runs
         self.faults.update(result.faults)
         if result.verdict.is_void:
-            self.void += 1
+            self.void_seeds.append([result.ledger, result.seed])
             return
         self.enrolled += result.verdict.enrolled
         self.doubles += result.verdict.doubles
         self.unaccounted += result.verdict.unaccounted
         self.violations += len(result.verdict.violations)
         if result.verdict.violations:
+            self.failed_seeds.append([result.ledger, result.seed])
             self.failed.append(result)
 
     def as_json(self) -> dict[str, Any]:
@@ -54,15 +81,16 @@ class Totals:
             "unaccounted": self.unaccounted,
             "violations": self.violations,
             "faults": dict(sorted(self.faults.items())),
-            "failed": [[result.ledger, result.seed] for result in self.failed],
+            "void_seeds": self.void_seeds,
+            "failed": self.failed_seeds,
         }
 
 
 @contextmanager
-def places(number: int) -> Generator[list[Place]]:
-    """Places that share one zygote."""
+def places(number: int, scale: Scale = SMALL) -> Generator[list[Place]]:
+    """Places for worlds of one scale, which share one zygote."""
     with ExitStack() as stack:
-        family = stack.enter_context(Family({"DIALNEXA_LEASE_SECONDS": str(TIMING.lease)}))
+        family = stack.enter_context(Family({"DIALNEXA_LEASE_SECONDS": str(scale.timing.lease)}))
         yield [stack.enter_context(Place(family)) for _ in range(number)]
 
 
@@ -71,6 +99,7 @@ def play(
     histories: Iterable[tuple[int, Ledger]],
     *,
     dagster_share: float,
+    scale: Scale = SMALL,
     mutant: str | None = None,
     told: Callable[[HistoryResult], bool] = lambda _result: True,
 ) -> Totals:
@@ -96,7 +125,7 @@ def play(
             except queue.Empty:
                 return
             try:
-                world = make_world(seed, ledger)
+                world = make_world(seed, ledger, scale)
                 events = make_schedule(world, dagster_share=dagster_share)
                 result = History(world, events, place, mutant).play()
             except Exception as error:

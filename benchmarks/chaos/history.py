@@ -16,10 +16,9 @@ from benchmarks.chaos.checker import Checker, Evidence, Verdict
 from benchmarks.chaos.child import BROKE, DONE, INTERRUPTED, SAID_NO, Orders
 from benchmarks.chaos.children import Child
 from benchmarks.chaos.place import Place
-from benchmarks.chaos.schedule import TIMING, Event, RunOrder
+from benchmarks.chaos.schedule import Event, RunOrder
 from benchmarks.chaos.world import World, add_row, give_number
 
-_PATIENCE = 60.0
 _ROUNDS = 4
 
 
@@ -179,12 +178,13 @@ class History:
         self.faults["ledger restart"] += 1
 
     def _await(self, run: _Started) -> int | None:
-        code = run.child.wait(_PATIENCE)
+        patience = self.world.timing.patience
+        code = run.child.wait(patience)
         armed = run.order.failpoint
         if code is None:
-            self._problems.append(f"run {run.output.name} did not end in {_PATIENCE:.0f} s")
+            self._problems.append(f"run {run.output.name} did not end in {patience:.0f} s")
             run.child.send(signal.SIGKILL)
-            run.child.wait(_PATIENCE)
+            run.child.wait(patience)
         elif code == -signal.SIGKILL:
             if armed is not None and not run.signalled:
                 self.faults[f"failpoint {armed.partition('=')[0]}"] += 1
@@ -230,8 +230,9 @@ class History:
 
     def _settle_doubts(self) -> None:
         """The reconcile command, again and again, until no batch is open or time is up."""
-        settle = TIMING.settle_of(self.world)
-        deadline = time.monotonic() + TIMING.lease + 3 * settle + 5
+        timing = self.world.timing
+        longest = timing.lease + 3 * self.world.settle + 10 * timing.longest_run
+        deadline = time.monotonic() + longest
         engine = sa.create_engine(self._environment["DIALNEXA_LEDGER_URL"], poolclass=sa.NullPool)
         while time.monotonic() < deadline:
             with engine.connect() as connection:
@@ -255,8 +256,8 @@ class History:
             self._folder / "warehouse.db",
             self._source_rows,
             outputs,
-            lease=TIMING.lease,
-            settle=TIMING.settle_of(self.world),
+            lease=self.world.timing.lease,
+            settle=self.world.settle,
             hidden=self._hidden,
         )
         return Checker(evidence).check()

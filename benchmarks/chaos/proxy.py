@@ -41,6 +41,8 @@ class Proxy:
         self._orders: deque[Spoil] = deque()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
+        # asyncio forgets a connection whose client has gone while the server still answers.
+        self._connections: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._serve, name="chaos-proxy", daemon=True)
         self.port = 0
         self.spoiled: list[str] = []
@@ -81,6 +83,10 @@ class Proxy:
     async def _connected(
         self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
     ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
         spoil = self._orders.popleft() if self._orders else None
         try:
             server, to_server = await asyncio.open_connection("127.0.0.1", self._target_port)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchmarks.chaos.proxy import Spoil
+from benchmarks.chaos.scale import Timing
 from benchmarks.chaos.world import PARTITIONS, World
 from dialnexa_pipeline.failpoints import FAILPOINTS
 
@@ -92,31 +93,6 @@ class Event:
         return "; ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds that children are given.
-
-    A request whose effect comes later than `settle` after its doubt arose is outside the
-    protocol's promise; the delays below keep well within it on a machine that is not starved.
-    """
-
-    read_timeout: float = 0.4
-    settle: float = 0.8
-    # Without a reference in the list a late effect cannot be told from a second request.
-    settle_without_refs: float = 1.6
-    lease: float = 0.8
-    max_wait: float = 2.0
-    longest_delay: float = 0.6
-    longest_run: float = 0.5
-
-    def settle_of(self, world: World) -> float:
-        """The settle time of a world."""
-        return self.settle if world.has_refs else self.settle_without_refs
-
-
-TIMING = Timing()
-
-
 @dataclass(slots=True)
 class _Draw:
     rng: random.Random
@@ -124,11 +100,15 @@ class _Draw:
     dagster_share: float
     events: list[Event] = field(default_factory=list[Event])
 
+    @property
+    def timing(self) -> Timing:
+        return self.world.timing
+
     def event(self) -> Event:
-        rng = self.rng
+        rng, timing = self.rng, self.timing
         kind = rng.random()
         if kind < 0.10:
-            return Event(runs=(RunOrder("reconcile"),), wait=rng.choice([0.0, 0.9]))
+            return Event(runs=(RunOrder("reconcile"),), wait=rng.choice([0.0, timing.settle + 0.1]))
         together = 1 if kind < 0.65 else rng.choice([2, 2, 3])
         postgres = self.world.ledger == "postgresql"
         return Event(
@@ -136,15 +116,15 @@ class _Draw:
             faults=tuple(self.fault() for _ in range(rng.choice([0, 1, 1, 2, 3]))),
             spoils=tuple(self.spoil() for _ in range(rng.choice([0, 0, 1, 2]))),
             restart_ledger_after=(
-                rng.uniform(0.0, TIMING.longest_run) if postgres and rng.random() < 0.15 else None
+                rng.uniform(0.0, timing.longest_run) if postgres and rng.random() < 0.15 else None
             ),
             restart_sandbox=rng.random() < 0.02,
-            source_changes=rng.choice([0, 0, 0, 1, 4]),
+            source_changes=rng.choice(self.world.scale.changes),
             wait=rng.choice([0.0, 0.0, 0.0, 0.5]),
         )
 
     def run(self) -> RunOrder:
-        rng, world = self.rng, self.world
+        rng, world, timing = self.rng, self.world, self.timing
         partition = ""
         if world.partitioned and rng.random() < 0.6:
             partition = rng.choice(PARTITIONS)
@@ -158,9 +138,9 @@ class _Draw:
             failpoint = f"{rng.choice(points)}={action}@{rng.choice([1, 1, 2, 3])}"
         elif end < 0.55:
             signal = rng.choice(["SIGKILL", "SIGKILL", "SIGTERM", "SIGINT"])
-            signal_after = rng.uniform(0.02, TIMING.longest_run * (6 if dagster else 1))
+            signal_after = rng.uniform(0.02, timing.longest_run * (6 if dagster else 1))
         elif end < 0.62:
-            pause_after = rng.uniform(0.05, TIMING.longest_run)
+            pause_after = rng.uniform(0.05, timing.longest_run)
         return RunOrder(
             kind="dagster" if dagster else "sync",
             sync=rng.randrange(len(world.syncs)),
@@ -168,10 +148,10 @@ class _Draw:
             failpoint=failpoint,
             signal=signal,
             signal_after=signal_after,
-            start_after=rng.choice([0.0, 0.0, rng.uniform(0.05, TIMING.longest_run)]),
+            start_after=rng.choice([0.0, 0.0, rng.uniform(0.05, timing.longest_run)]),
             pause_after=pause_after,
             # Longer than a lease, and back before the settle time could have passed as well.
-            pause_for=rng.uniform(0.3, TIMING.lease + 0.2),
+            pause_for=rng.uniform(0.3, timing.lease + 0.2),
         )
 
     def fault(self) -> dict[str, Any]:
@@ -206,23 +186,25 @@ class _Draw:
         elif kind == "rate_limited":
             fault |= {"retry_after": rng.choice([0, "date", None]), "seconds": 1.0}
         elif kind == "slow":
-            fault["seconds"] = rng.choice([0.1, 0.3, 0.6])
+            fault["seconds"] = rng.choice(self.timing.slow)
         elif kind == "late_visibility":
-            fault["seconds"] = rng.choice([0.2, 0.4])
+            fault["seconds"] = rng.choice(self.timing.hidden)
         elif kind == "partial_accept":
             fault["share"] = rng.choice([0.0, 0.5, 0.9])
         return fault
 
     def spoil(self) -> Spoil:
         """One connection that the network spoils."""
-        rng = self.rng
+        rng, timing = self.rng, self.timing
         how = rng.choice(["reset", "reset", "close", "stall"])
         # A short stall is only slow; a long one outlives the client's patience.
-        seconds = rng.choice([0.1, TIMING.longest_delay])
+        seconds = rng.choice([0.1, timing.longest_delay])
         return Spoil(
             how=how,
             direction=rng.choice(["up", "down"]),
-            after_bytes=rng.choice([0, rng.randrange(600), rng.randrange(4_000)]),
+            after_bytes=rng.choice(
+                [0, rng.randrange(600), rng.randrange(self.world.scale.longest_body)]
+            ),
             seconds=seconds if how == "stall" else 0.0,
         )
 

@@ -1,9 +1,10 @@
-"""A small world made from a seed: source rows, syncs and how DialNexa answers in it."""
+"""A world made from a seed: source rows, syncs and how DialNexa answers in it."""
 
 import random
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from benchmarks.chaos.scale import SMALL, Scale, Timing
 from dialnexa_pipeline.sandbox.behaviour import ErrorForm
 
 Verdict = Literal["callable", "invalid", "refused"]
@@ -55,6 +56,7 @@ class World:
 
     seed: int
     ledger: Ledger
+    scale: Scale
     warehouse: Literal["duckdb", "sqlite"]
     syncs: list[Sync]
     tables: dict[str, list[SourceRow]]
@@ -70,17 +72,36 @@ class World:
         """Whether every sync sends the column that tells its leads from others'."""
         return all(sync.config.get("enrolment_ref", "") is not None for sync in self.syncs)
 
+    @property
+    def timing(self) -> Timing:
+        return self.scale.timing
+
+    @property
+    def settle(self) -> float:
+        """The settle time."""
+        return self.timing.settle if self.has_refs else self.timing.settle_without_refs
+
+    @property
+    def refused(self) -> float:
+        """Share of rows with a number that DialNexa refuses."""
+        unnamed = self.behaviour.get("error_form") == "unattributed"
+        return self.scale.refused_unnamed if unnamed else self.scale.refused
+
     def rows_of(self, sync: Sync, partition: str) -> list[SourceRow]:
         """The rows that a run of a sync and partition reads; all of them for ``""``."""
         return [row for row in self.tables[sync.table] if partition in {"", row.day}]
 
 
 class PhoneBook:
-    """Hands out numbers: each once unless a repetition is asked for."""
+    """Hands out numbers: each once unless a repetition is asked for.
 
-    def __init__(self, rng: random.Random) -> None:
+    Attributes:
+        all_digits: of every number in the world, as they stand in logs without a country code.
+    """
+
+    def __init__(self, rng: random.Random, numbers: int) -> None:
         self._rng = rng
-        self._free = iter(rng.sample(range(100_000), 5_000))
+        self._free = iter(rng.sample(range(100_000), numbers))
         self.callable: list[str] = []
         self.all_digits: set[str] = set()
 
@@ -107,10 +128,10 @@ class PhoneBook:
         )
 
 
-def make_world(seed: int, ledger: Ledger) -> World:
-    """The same world for the same seed and ledger, always."""
+def make_world(seed: int, ledger: Ledger, scale: Scale = SMALL) -> World:
+    """The same world for the same seed, ledger and scale, always."""
     rng = random.Random(f"world {seed}")
-    phones = PhoneBook(rng)
+    phones = PhoneBook(rng, scale.numbers)
     mark = f"{ledger[:2]}{seed}"
     routed = rng.random() < 0.35
     workflows = [f"wf_{mark}_{letter}" for letter in "abc"[: rng.choice([2, 3]) if routed else 1]]
@@ -119,6 +140,7 @@ def make_world(seed: int, ledger: Ledger) -> World:
     world = World(
         seed=seed,
         ledger=ledger,
+        scale=scale,
         warehouse="duckdb" if rng.random() < 0.25 else "sqlite",
         syncs=[],
         tables={"leads_a": []},
@@ -129,25 +151,30 @@ def make_world(seed: int, ledger: Ledger) -> World:
         missing_workflow=missing,
         phones=phones,
     )
-    for _ in range(rng.choice([3, 8, 20, 45])):
+    for _ in range(rng.choice(scale.rows)):
         add_row(world, "leads_a", rng)
     world.syncs.append(_sync(rng, "chaos_a", "leads_a", world, routed=routed))
     if rng.random() < 0.4:
         second = "leads_a" if rng.random() < 0.3 else "leads_b"
         if second == "leads_b":
             world.tables["leads_b"] = []
-            for _ in range(rng.choice([2, 10, 25])):
+            for _ in range(rng.choice(scale.rows_b)):
                 add_row(world, "leads_b", rng)
         world.syncs.append(_sync(rng, "chaos_b", second, world, routed=routed))
     world.foreign = _foreign(rng, world)
+    for numbers in world.foreign.values():
+        phones.all_digits.update(phone[3:] for phone in numbers)
     return world
 
 
 def plain_world(sync: Sync, rows: list[SourceRow]) -> World:
     """A world without chance: one sync of one workflow, SQLite everywhere, default answers."""
+    phones = PhoneBook(random.Random(0), SMALL.numbers)
+    phones.all_digits.update(row.phone[3:] for row in rows if row.phone is not None)
     return World(
         seed=0,
         ledger="sqlite",
+        scale=SMALL,
         warehouse="sqlite",
         syncs=[sync],
         tables={sync.table: rows},
@@ -156,14 +183,15 @@ def plain_world(sync: Sync, rows: list[SourceRow]) -> World:
         foreign={},
         partitioned=False,
         missing_workflow=None,
-        phones=PhoneBook(random.Random(0)),
+        phones=phones,
     )
 
 
 def add_row(world: World, table: str, rng: random.Random) -> SourceRow:
     """Append a row: mostly somebody new, else a repetition or something that cannot be called."""
     rows = world.tables[table]
-    key = max((row.key for each in world.tables.values() for row in each), default=0) + 1
+    # Keys ascend in every table.
+    key = max((each[-1].key for each in world.tables.values() if each), default=0) + 1
     workflows = [*world.workflows]
     if world.missing_workflow is not None and rng.random() < 0.1:
         workflows = [world.missing_workflow]
@@ -182,7 +210,7 @@ def give_number(world: World, row: SourceRow, rng: random.Random) -> None:
     if kind < 0.10:
         row.mobile, row.phone, row.verdict = rng.choice(_INVALID), None, "invalid"
         return
-    if kind < 0.17:
+    if kind < 0.10 + world.refused:
         row.phone, row.verdict = world.phones.refused(), "refused"
     elif kind < 0.32 and known:
         row.phone, row.verdict = rng.choice(known), "callable"
@@ -200,7 +228,7 @@ def _sync(rng: random.Random, name: str, table: str, world: World, *, routed: bo
         "variables": {"name": "name"},
         "required_variables": ["name"],
         "batch": {
-            "max_rows": rng.choice([2, 4, 7, 15]),
+            "max_rows": rng.choice(world.scale.max_rows),
             "format": "xlsx" if rng.random() < 0.1 else "csv",
         },
     }
@@ -231,8 +259,12 @@ def _foreign(rng: random.Random, world: World) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for workflow in world.workflows:
         if rng.random() < 0.4:
-            numbers = [f"+9198764{rng.randrange(100_000):05d}" for _ in range(rng.randint(1, 4))]
+            numbers = [
+                f"+9198764{rng.randrange(100_000):05d}"
+                for _ in range(rng.randint(1, world.scale.foreign))
+            ]
             if world.has_refs:
-                numbers += rng.sample(world.phones.callable, min(2, len(world.phones.callable)))
+                known = world.phones.callable
+                numbers += rng.sample(known, min(world.scale.shared, len(known)))
             found[workflow] = sorted(set(numbers))
     return found

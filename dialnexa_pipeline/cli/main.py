@@ -8,8 +8,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from dialnexa_pipeline.cli.approving import approve
+from dialnexa_pipeline.cli.explaining import explain
+from dialnexa_pipeline.cli.previewing import preview
 from dialnexa_pipeline.cli.records import records
+from dialnexa_pipeline.cli.rejected import rejected
 from dialnexa_pipeline.cli.sentences import Sentences, console
+from dialnexa_pipeline.cli.standing import batches, status
 from dialnexa_pipeline.cli.stopping import resume, stop
 from dialnexa_pipeline.cli.withdrawing import withdraw
 
@@ -19,6 +23,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(preview)
+app.command()(status)
+app.command()(batches)
+app.command()(explain)
+app.command()(rejected)
 app.command()(approve)
 app.command()(stop)
 app.command()(resume)

@@ -1,5 +1,9 @@
 """What every command shares: where it prints, and errors as one sentence."""
 
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -7,6 +11,13 @@ from rich.markup import escape
 from dialnexa_pipeline.errors import DialNexaError
 
 console = Console()
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+
+
+def print_json(document: Mapping[str, object] | Sequence[Mapping[str, object]]) -> None:
+    """One JSON document on standard output; moments in ISO 8601."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
 class Sentences:

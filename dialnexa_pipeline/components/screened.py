@@ -49,7 +49,7 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 config.source,
                 warehouse_url=warehouse.url,
                 columns=config.source_columns,
-                window=window_of(context),
+                window=window_of(context, config),
             )
             staged = stage_leads(source, config.screening, store.open(), path)
         counts = [

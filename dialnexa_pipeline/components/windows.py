@@ -27,9 +27,12 @@ def partition_key_of(context: dg.AssetExecutionContext) -> str:
     return context.partition_key if context.has_partition_key else ""
 
 
-def window_of(context: dg.AssetExecutionContext) -> Window | None:
-    """The half-open window of `updated_at` that this run reads; None for everything."""
-    if not context.has_partition_key:
+def window_of(context: dg.AssetExecutionContext, config: SyncConfig) -> Window | None:
+    """The half-open window of `updated_at` that this run reads; None for everything.
+
+    It begins the sync's `look_back` earlier than the partition does.
+    """
+    if config.partitions is None or not context.has_partition_key:
         return None
     window = context.partition_time_window
-    return Window(window.start, window.end)
+    return Window(window.start - config.partitions.look_back, window.end)

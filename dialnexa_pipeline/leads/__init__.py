@@ -5,6 +5,7 @@ from dialnexa_pipeline.leads.files import (
     csv_row_bytes,
     render_csv,
     render_xlsx,
+    text_cell,
 )
 from dialnexa_pipeline.leads.reasons import OUTCOMES, REASONS
 from dialnexa_pipeline.leads.screening import VARIABLE_PREFIX, ScreeningConfig, screen
@@ -22,6 +23,7 @@ __all__ = [
     "render_csv",
     "render_xlsx",
     "screen",
+    "text_cell",
     "text_of",
     "validate_variables",
 ]

@@ -11,6 +11,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
 from openpyxl.cell import Cell, WriteOnlyCell
+from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 _MUST_QUOTE = '[",\r\n]'
 _CRLF = "\r\n"
@@ -49,16 +50,18 @@ def render_xlsx(table: pa.Table) -> bytes:
     sheet = book.create_sheet("leads")
     columns = [column.to_pylist() for column in table.columns]
     for row in (table.column_names, *zip(*columns, strict=True)):
-        cells: list[Cell] = []
-        for value in row:
-            cell = WriteOnlyCell(sheet, value=_UNFIT.sub(" ", value or ""))
-            cell.data_type = "s"
-            cell.number_format = "@"
-            cells.append(cell)
-        sheet.append(cells)
+        sheet.append([text_cell(sheet, value) for value in row])
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def text_cell(sheet: WriteOnlyWorksheet, value: str | None) -> Cell:
+    """A cell that spreadsheets show as it is: never a number, and never a formula."""
+    cell = WriteOnlyCell(sheet, value=_UNFIT.sub(" ", value or ""))
+    cell.data_type = "s"
+    cell.number_format = "@"
+    return cell
 
 
 def _lines(table: pa.Table) -> pa.Array:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 def text_of(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Canonical text: plain integers and decimals, true/false, ISO dates, UTC moments; null stays.
 
-    A float that is a whole number loses its `.0`, so 500000.0 is spoken as 500000.
+    A float that is a whole number loses its `.0`, so 500000.0 is spoken as 500000. Bytes are
+    written in hexadecimal.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     kind = array.type
@@ -21,6 +22,9 @@ def text_of(column: pa.Array | pa.ChunkedArray) -> pa.Array:
         return array
     if pa.types.is_dictionary(kind):
         return text_of(array.dictionary_decode())
+    if pa.types.is_float32(kind):
+        # The shortest decimal that is this number, not the double that lies nearest to it.
+        return text_of(array.cast(pa.string()).cast(pa.float64()))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return pa.array([_plain(value) for value in array.to_pylist()], pa.string())
     if pa.types.is_timestamp(kind):
@@ -31,6 +35,10 @@ def text_of(column: pa.Array | pa.ChunkedArray) -> pa.Array:
         return array.cast(pa.string())
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return array.cast(pa.string())
+    if pa.types.is_binary(kind):
+        return pa.array(
+            [None if value is None else value.hex() for value in array.to_pylist()], pa.string()
+        )
     return pa.array(
         [None if value is None else str(value) for value in array.to_pylist()], pa.string()
     )

@@ -20,10 +20,18 @@ from dialnexa_pipeline.ledger.changes import RecordTable
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.erasures import BatchFile, Erasures, NotWithdrawn
+from dialnexa_pipeline.ledger.histories import (
+    ClaimHistory,
+    Histories,
+    History,
+    PlanSummary,
+    RefusalHistory,
+)
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
     Batch,
+    BatchState,
     Candidate,
     Claim,
     Count,
@@ -55,6 +63,7 @@ class Ledger:
         self.withdrawals = Withdrawals(self._database)
         self.erasures = Erasures(self._database)
         self.activations = Activations(self._database)
+        self.histories = Histories(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -75,13 +84,17 @@ __all__ = [
     "Approvals",
     "Batch",
     "BatchFile",
+    "BatchState",
     "Batches",
     "Candidate",
     "Claim",
+    "ClaimHistory",
     "Count",
     "Doubts",
     "Erasures",
     "HeldPlan",
+    "Histories",
+    "History",
     "Hold",
     "Holder",
     "LeaseLost",
@@ -93,11 +106,13 @@ __all__ = [
     "PendingChanges",
     "Plan",
     "PlanHeld",
+    "PlanSummary",
     "PlanSuperseded",
     "Plans",
     "RecordTable",
     "RecordedEnrolment",
     "RecordedRejection",
+    "RefusalHistory",
     "RefusedRow",
     "SendingStopped",
     "StandingClaim",

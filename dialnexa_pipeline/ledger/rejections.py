@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.records import Plan, RefusedRow
-from dialnexa_pipeline.ledger.tables import claims, rejected_rows
+from dialnexa_pipeline.ledger.tables import batches, claims, rejected_rows
 
 _COLUMNS = {
     "workflow_id": "text",
@@ -123,32 +123,31 @@ def resolve_not_seen_again(
 ) -> None:
     """Resolve rejected rows of earlier plans that this plan has neither refused nor claimed again.
 
-    A lead that is only planned again is resolved once it is enrolled.
+    A lead that is only planned again is resolved once it is enrolled, and one in doubt once its
+    batch is settled. An earlier planner may have listed it as in doubt when it was settled already.
     """
-    planned_again = (
-        sa.select(claims.c.workflow_id, claims.c.lead_key)
-        .where(claims.c.plan_id == plan.plan_id, claims.c.state == "planned")
-        .distinct()
-        .subquery()
-    )
-    same = sa.and_(
-        planned_again.c.workflow_id == rejected_rows.c.workflow_id,
-        planned_again.c.lead_key == rejected_rows.c.lead_key,
-    )
     key = (rejected_rows.c.sync, rejected_rows.c.workflow_id, rejected_rows.c.lead_key)
-    # A join takes time in proportion to the rows; NOT IN looks at every claim for every row.
-    gone = (
-        sa.select(*key)
-        .select_from(rejected_rows.outerjoin(planned_again, same))
+    before = sa.select(*key).where(
+        rejected_rows.c.sync == plan.sync,
+        rejected_rows.c.partition_key == plan.partition_key,
+        rejected_rows.c.plan_id != plan.plan_id,
+        rejected_rows.c.resolved_at.is_(None),
+    )
+    planned_again = sa.select(claims.c.sync, claims.c.workflow_id, claims.c.lead_key).where(
+        claims.c.plan_id == plan.plan_id, claims.c.state == "planned"
+    )
+    unsettled = (
+        sa.select(claims.c.sync, claims.c.workflow_id, claims.c.lead_key)
+        .join(batches, batches.c.batch_id == claims.c.batch_id)
         .where(
-            rejected_rows.c.sync == plan.sync,
-            rejected_rows.c.partition_key == plan.partition_key,
-            rejected_rows.c.plan_id != plan.plan_id,
-            rejected_rows.c.outcome != "in_doubt",
-            rejected_rows.c.resolved_at.is_(None),
-            planned_again.c.lead_key.is_(None),
+            batches.c.sync == plan.sync,
+            batches.c.state.in_(("sending", "in_doubt")),
+            claims.c.state.in_(("planned", "in_doubt")),
         )
     )
+    # Sorted lists. A join or NOT IN may look at every claim for every row: PostgreSQL chooses
+    # by statistics, which do not know the rows of this very transaction.
+    gone = sa.except_(before, planned_again, unsettled)
     connection.execute(
         sa.update(rejected_rows)
         .where(sa.tuple_(*key).in_(gone))

@@ -15,7 +15,9 @@ class BreakableProtocol(H11Protocol):
 
     def connection_made(self, transport: BaseTransport) -> None:  # type: ignore[override]
         super().connection_made(cast("Any", transport))
-        self._peer = cast("tuple[str, int]", tuple(transport.get_extra_info("peername")[:2]))
+        # Nobody, when the client has reset the connection already.
+        peer = transport.get_extra_info("peername") or ("", 0)
+        self._peer = cast("tuple[str, int]", tuple(peer[:2]))
         _OPEN[self._peer] = cast("Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -16,9 +16,13 @@ class SourceConfig(StrictModel):
     file: str | None = Field(default=None, description="A .csv or .xlsx file.")
     sheet: str | None = Field(default=None, description="Sheet of an .xlsx file; first by default.")
     key: str = Field(description="The source's primary key: unique and not null, checked.")
-    phone: str
+    phone: str = Field(description="Column of phone numbers, in any spelling.")
     country: str | None = Field(default=None, description="Column of ISO 3166-1 alpha-2 codes.")
-    default_country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    default_country: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]{2}$",
+        description="Country of numbers in national form whose row names none, for example IN.",
+    )
     updated_at: str | None = Field(default=None, description="Cursor and partition column.")
 
     @model_validator(mode="after")

@@ -1,15 +1,24 @@
 """Leads from a table or a read-only query, streamed as Arrow batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from dialnexa_pipeline.sources.arrays import batch_of
+from dialnexa_pipeline.sources.adbc import (
+    AdbcPlan,
+    Address,
+    CannotConnectError,
+    adbc_address,
+    adbc_batches,
+)
+from dialnexa_pipeline.sources.arrays import batch_of, checked
 from dialnexa_pipeline.sources.config import SourceConfig, Window
+from dialnexa_pipeline.sources.postgres_columns import postgres_columns, postgres_plan
+from dialnexa_pipeline.sources.sqlite_columns import sqlite_plan
 from dialnexa_pipeline.sources.statements import refuse_writing, relation_of, select_leads
-from dialnexa_pipeline.sources.warehouse import reading, shown, warehouse_url
+from dialnexa_pipeline.sources.warehouse import explained, reading, shown, warehouse_url
 
 
 class RelationSource:
@@ -48,17 +57,46 @@ class RelationSource:
             ConfigError: no driver for the warehouse's URL is installed.
             SourceError: the relation or a column is missing, or the warehouse does not answer.
         """
+        address = adbc_address(self._url)
+        with reading(self._url, self.description) as connection:
+            statement, fast = self._plan(connection, address)
+            if connection.dialect.name == "duckdb":
+                yield from self._read_duckdb(connection, statement)
+                return
+            if address is None or fast is None:
+                yield from self._read(connection, statement)
+                return
+        # SQLAlchemy's connection is closed by now; two copies of SQLite must not share a file.
+        try:
+            with explained(self.description), adbc_batches(address, fast) as batches:
+                for batch in batches:
+                    yield from self._cut(fast.shape(batch))
+        except CannotConnectError:
+            with reading(self._url, self.description) as connection:
+                yield from self._read(connection, statement)
+
+    def _plan(
+        self, connection: sa.Connection, address: Address | None
+    ) -> tuple[sa.Select[Any], AdbcPlan | None]:
         wanted = list(self._columns)
         if self._window is not None and self._config.updated_at is not None:
             wanted.append(self._config.updated_at)
-        with reading(self._url, self.description) as connection:
-            dialect = connection.dialect.name
-            relation = relation_of(connection, self._config, wanted)
-            statement = select_leads(relation, self._config, self._columns, self._window, dialect)
-            if dialect == "duckdb":
-                yield from self._read_duckdb(connection, statement)
-            else:
-                yield from self._read(connection, statement)
+        dialect = connection.dialect.name
+        relation = relation_of(connection, self._config, wanted)
+        as_text: Collection[str] = ()
+        clean = False
+        if dialect == "postgresql":
+            as_text, clean = postgres_columns(connection, relation, self._columns)
+        statement = select_leads(
+            relation, self._config, self._columns, self._window, dialect, as_text=as_text
+        )
+        if address is None:
+            return statement, None
+        if dialect == "sqlite":
+            return statement, sqlite_plan(
+                connection, relation, self._config, statement, self._batch_rows
+            )
+        return statement, postgres_plan(statement) if clean else None
 
     def _read(
         self, connection: sa.Connection, statement: sa.Select[Any]
@@ -83,4 +121,11 @@ class RelationSource:
         # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
         native: Any = connection.connection.driver_connection
         native.execute("SET enable_progress_bar = false")
-        yield from native.sql(sql).to_arrow_reader(self._batch_rows)
+        for batch in native.sql(sql).to_arrow_reader(self._batch_rows):
+            yield checked(batch)
+
+    def _cut(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Pieces of at most the wanted size; a driver counts bytes, not rows."""
+        checked(batch)
+        for start in range(0, batch.num_rows, self._batch_rows):
+            yield batch.slice(start, self._batch_rows)

@@ -1,7 +1,7 @@
 """What is asked of the warehouse: the relation with its columns, and one SELECT over it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,13 +61,14 @@ def select_leads(
     columns: Sequence[str],
     window: Window | None,
     dialect: str,
+    *,
+    as_text: Collection[str] = (),
 ) -> sa.Select[Any]:
-    """The columns in their order, key and phone as text, rows of the window only."""
-    text = sa.CHAR if dialect in {"mysql", "mariadb"} else sa.Text
+    """The columns in their order, rows of the window only; key, phone and `as_text` are text."""
     statement = sa.select(
         *(
-            sa.cast(relation.c[name], text).label(name)
-            if name in {config.key, config.phone}
+            _as_text(relation.c[name], dialect).label(name)
+            if name in {config.key, config.phone, *as_text}
             else relation.c[name].label(name)
             for name in columns
         )
@@ -83,10 +84,24 @@ def select_leads(
     )
 
 
-def _bound(moment: datetime, dialect: str) -> datetime | str:
+def _as_text(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
+    if dialect == "sqlite":
+        # How a cast writes a floating-point number differs between versions of SQLite, and a key
+        # must stay the same with each.
+        number = sa.func.printf("%!.15g", column)
+        return sa.case(
+            {"real": number}, value=sa.func.typeof(column), else_=sa.cast(column, sa.Text)
+        )
+    return sa.cast(column, sa.CHAR if dialect in {"mysql", "mariadb"} else sa.Text)
+
+
+def _bound(moment: datetime, dialect: str) -> Any:
     utc = moment.astimezone(UTC)
     if dialect == "sqlite":
         return utc.replace(tzinfo=None).isoformat(" ", "milliseconds")
+    if dialect == "postgresql":
+        # Without its type, a moment beside a date would lose its hours.
+        return sa.cast(utc, sa.TIMESTAMP(timezone=True))
     return utc.replace(tzinfo=None) if dialect in _KEEPS_NO_ZONE else utc
 
 

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_manager
 import duckdb
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError
 
@@ -25,19 +27,25 @@ _EXTRAS = {
     "snowflake": "snowflake",
     "bigquery": "bigquery",
 }
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_QUOTES = re.compile(r"['\"].*['\"]|['\"].*")
+_VALUES = re.compile("Conversion Error|Could not decode")
+# PostgreSQL says `ERROR:  …` in the language of the server; the drivers put words before it.
+_SERVER_SAYS = re.compile(r"[^\s:]+:  (\S.*)")
+_DRIVER_SAYS = re.compile(r"^(?:[A-Z_]+: )?(?:\[\w+\] )?")
+_ARROW_FAILURES = (adbc_driver_manager.Error, pa.ArrowException, OSError)
+_FAILURES = (DBAPIError, duckdb.Error, *_ARROW_FAILURES)
 _PREPARE: dict[str, tuple[str, ...]] = {
     # Moments without a zone are UTC, whatever the server's or the machine's zone is.
     "duckdb": ("SET TimeZone = 'UTC'",),
     "postgresql": ("SET TRANSACTION READ ONLY", "SET LOCAL TIME ZONE 'UTC'"),
     "mysql": ("SET time_zone = '+00:00'", "SET SESSION TRANSACTION READ ONLY"),
-    "sqlite": ("PRAGMA query_only = 1",),
+    "sqlite": (
+        "PRAGMA query_only = 1",
+        f"PRAGMA busy_timeout = {_LOCK_PATIENCE_SECONDS * 1000:.0f}",
+    ),
 }
 _PREPARE["mariadb"] = _PREPARE["mysql"]
-_CONNECT_ARGS: dict[str, dict[str, Any]] = {
-    "duckdb": {"read_only": True},
-    "sqlite": {"timeout": _LOCK_PATIENCE_SECONDS},
-}
+_CONNECT_ARGS: dict[str, dict[str, Any]] = {"duckdb": {"read_only": True}}
 
 
 def warehouse_url(text: str) -> sa.URL:
@@ -64,6 +72,27 @@ def shown(url: sa.URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
+def session_statements(backend: str) -> tuple[str, ...]:
+    """What makes a new connection read-only and its moments UTC."""
+    return _PREPARE.get(backend, ())
+
+
+@contextmanager
+def explained(description: str) -> Generator[None]:
+    """Whatever a driver says while rows are read is one sentence.
+
+    Raises:
+        SourceError: the warehouse refuses what is asked. Values of rows are never repeated.
+    """
+    try:
+        yield
+    except _FAILURES as error:
+        raise SourceError(
+            f"{description} cannot be read: {_said(error)}. Correct source, or mend the "
+            "warehouse, and run the sync again; nothing was sent."
+        ) from None
+
+
 @contextmanager
 def reading(url: sa.URL, description: str) -> Generator[sa.Connection]:
     """A read-only connection; whatever fails while it is open is one sentence.
@@ -77,15 +106,10 @@ def reading(url: sa.URL, description: str) -> Generator[sa.Connection]:
     """
     engine = _engine(url)
     try:
-        with _connect(engine, description) as connection:
-            for statement in _PREPARE.get(connection.dialect.name, ()):
+        with explained(description), _connect(engine, description) as connection:
+            for statement in session_statements(connection.dialect.name):
                 connection.exec_driver_sql(statement)
             yield connection
-    except (DBAPIError, duckdb.Error) as error:
-        raise SourceError(
-            f"{description} cannot be read: {_said(error)}. Correct source, or mend the "
-            "warehouse, and run the sync again; nothing was sent."
-        ) from None
     finally:
         engine.dispose()
 
@@ -144,9 +168,18 @@ def _require_file(url: sa.URL, description: str) -> None:
 
 
 def _said(error: Exception) -> str:
-    """The driver's first line, without phone numbers and without values that it quotes."""
-    line = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
-    text = mask_phones_in(line[0]) if line else type(error).__name__
-    if isinstance(error, DataError | duckdb.DataError) or "Conversion Error" in text:
-        text = _QUOTED.sub("'…'", text)
+    """What the warehouse said, one line, without phone numbers and values that it quotes."""
+    said = str(getattr(error, "orig", None) or error).strip()
+    by_server = _SERVER_SAYS.search(said) if isinstance(error, _ARROW_FAILURES) else None
+    line = by_server[1] if by_server else _DRIVER_SAYS.sub("", said).partition("\n")[0]
+    text = mask_phones_in(line.strip()) or type(error).__name__
+    if _may_quote_values(error) or _VALUES.search(text):
+        text = _QUOTES.sub("'…'", text)
     return text.rstrip(". ")
+
+
+def _may_quote_values(error: Exception) -> bool:
+    if isinstance(error, _ARROW_FAILURES):
+        # Class 42 names tables and columns; in the middle of a stream no class is told.
+        return not str(getattr(error, "sqlstate", None)).startswith("42")
+    return isinstance(error, DataError | duckdb.DataError)

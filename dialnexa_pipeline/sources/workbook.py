@@ -1,5 +1,12 @@
-"""Rows of one sheet of an XLSX workbook as text, read as a stream."""
+"""Rows of one sheet of an XLSX workbook as text.
 
+python-calamine reads ten times as fast as openpyxl, and holds the whole sheet meanwhile (some
+250 MB for 200,000 rows of 11 columns). It says nothing of error cells, rounds integers of 16 digits
+and more, and does not tell an empty text from no cell; a workbook with any of those is read by
+openpyxl, as a stream.
+"""
+
+import re
 import warnings
 import zipfile
 import zlib
@@ -11,6 +18,12 @@ from xml.etree.ElementTree import ParseError
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    SheetTypeEnum,
+)
 
 from dialnexa_pipeline.errors import SourceError
 
@@ -28,12 +41,69 @@ _DAMAGE = (
 )
 
 
+_DIFFERS = re.compile(
+    rb"""
+      \st\s*=\s*["']e["']                          # an error
+    | v>\s*[-+]?\d{16}                             # more digits than a double keeps
+    | <(?:\w+:)?t\b[^>]*(?:/>|></)                # an empty text
+    | <(?:\w+:)?t>(?:\s|[^<]*\s</)                # spaces that nothing says to keep
+    | _x[0-9A-Fa-f]{4}_                            # an escaped character
+    | \x00                                         # not UTF-8
+    """,
+    re.X,
+)
+_PIECE_BYTES = 4 * 1024 * 1024
+
+
 def sheet_rows(path: Path, sheet: str | None) -> Iterator[list[str | None]]:
     """Rows of the named sheet, or of the first, that hold anything at all; the header is first.
 
     Raises:
         SourceError: the workbook is damaged or encrypted, or has no such sheet.
     """
+    fast = _fast_sheet(path, sheet)
+    if fast is None:
+        yield from _openpyxl_rows(path, sheet)
+        return
+    for row in fast.iter_rows():
+        texts = [None if value == "" else _text(value) for value in row]
+        if any(text is not None for text in texts):
+            yield texts
+
+
+def _fast_sheet(path: Path, name: str | None) -> CalamineSheet | None:
+    """The sheet when both readers see the same in it; what is amiss, openpyxl names."""
+    try:
+        if not _reads_alike(path):
+            return None
+        book = CalamineWorkbook.from_path(path)
+        names = [
+            sheet.name for sheet in book.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet
+        ]
+        if name is None and names:
+            return book.get_sheet_by_name(names[0])
+        return book.get_sheet_by_name(name) if name is not None and name in names else None
+    except (*_DAMAGE, CalamineError, OSError):
+        return None
+
+
+def _reads_alike(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        for part in archive.namelist():
+            if not part.endswith(".xml"):
+                continue
+            with archive.open(part) as file:
+                rest = b""
+                while piece := file.read(_PIECE_BYTES):
+                    piece = rest + piece
+                    if _DIFFERS.search(piece):
+                        return False
+                    # Nothing that differs is longer than two tags.
+                    rest = piece[piece.rfind(b"<", 0, max(piece.rfind(b"<"), 0)) :]
+    return True
+
+
+def _openpyxl_rows(path: Path, sheet: str | None) -> Iterator[list[str | None]]:
     with path.open("rb") as file:
         book: Any = None
         try:

@@ -9,16 +9,18 @@ import dialnexa_pipeline
 from benchmarks.chaos.campaign import tell
 from benchmarks.chaos.history import History
 from benchmarks.chaos.place import Place
-from benchmarks.chaos.schedule import TIMING, Event, RunOrder
+from benchmarks.chaos.scale import SMALL
+from benchmarks.chaos.schedule import Event, RunOrder
 from dialnexa_pipeline.failpoints import FAILPOINTS
 from tests.chaos.scene import nine_people
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
+_SETTLE = SMALL.timing.settle
 _UPLOADS = {"method": "POST", "path": "/workflows/"}
 _ACCEPTED = Event((RunOrder("sync"),), ({"kind": "error_after", "status": 504, **_UPLOADS},))
 _NOT_RECEIVED = Event((RunOrder("sync"),), ({"kind": "reset_before", **_UPLOADS},))
-_SEEN_ABSENT = Event((RunOrder("reconcile"),), wait=TIMING.settle)
+_SEEN_ABSENT = Event((RunOrder("reconcile"),), wait=_SETTLE)
 
 # Point → what happens before the run that is killed there, and that run.
 CASES: dict[str, tuple[list[Event], RunOrder, float]] = {
@@ -29,11 +31,11 @@ CASES: dict[str, tuple[list[Event], RunOrder, float]] = {
     },
     "reconcile.listed": ([_ACCEPTED], RunOrder("reconcile"), 0.0),
     "reconcile.found_settled": ([_ACCEPTED], RunOrder("reconcile"), 0.0),
-    "reconcile.absence_noted": ([_NOT_RECEIVED], RunOrder("reconcile"), TIMING.settle),
+    "reconcile.absence_noted": ([_NOT_RECEIVED], RunOrder("reconcile"), _SETTLE),
     "reconcile.absent_settled": (
         [_NOT_RECEIVED, _SEEN_ABSENT],
         RunOrder("reconcile"),
-        TIMING.settle / 15,
+        _SETTLE / 15,
     ),
 }
 # Points that a sync never reaches, and the test that kills a process there.

@@ -4,6 +4,7 @@ import json
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -219,6 +220,21 @@ def test_windows_partition_the_source(project: Project) -> None:
         result = project.run(source=source, partitions=partitions, partition=key)
         assert result.success
         assert project.sandbox.count_leads() == total
+
+
+def test_a_row_that_came_late_is_read_by_the_next_window_that_looks_back(project: Project) -> None:
+    changes: dict[str, Any] = {
+        "source": BASE["source"] | {"updated_at": "updated_at"},
+        "partitions": {"every": "day", "start": "2026-01-01", "look_back": "1d"},
+    }
+    assert project.run(partition="2026-01-01", **changes).success
+    late = "INSERT INTO leads VALUES (900, '98765 99999', 'Late', TIMESTAMPTZ '2026-01-01 23:00Z')"
+    project.fill(late)
+    result = project.run(partition="2026-01-02", **changes)
+    assert project.outcomes(result) == {"enrolled": 41, "duplicate": 40}
+    assert project.sandbox.count_leads() == 81
+    again = project.run(partition="2026-01-02", **changes)
+    assert project.outcomes(again) == {"duplicate": 81}
 
 
 def test_two_syncs_into_one_workflow_call_a_number_once(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -66,6 +67,8 @@ def test_values_become_plain_text() -> None:
         return text_of(pa.array(values, kind)).to_pylist()
 
     assert texts([500000.0, 1.5, None]) == ["500000", "1.5", None]
+    assert texts([0.1, 1e10, None, math.nan], pa.float32()) == ["0.1", "10000000000", None, None]
+    assert texts([b"\x01\xff", None]) == ["01ff", None]
     assert texts([Decimal("10.50")]) == ["10.50"]
     assert texts([True, False]) == ["true", "false"]
     assert texts([date(2026, 1, 2)]) == ["2026-01-02"]

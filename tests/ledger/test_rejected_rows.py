@@ -1,7 +1,10 @@
 """Rejected rows: what stands between a lead and its enrolment, and since when."""
 
+import time
+
 from dialnexa_pipeline.ledger import Ledger, Plan, RefusedRow
 from dialnexa_pipeline.ledger.records import Count
+from tests.ledger.candidates import candidates
 from tests.ledger.steps import (
     LEASE,
     changed_rejections,
@@ -64,6 +67,21 @@ def test_a_lead_that_is_only_planned_again_is_not_resolved(ledger: Ledger) -> No
     assert changed_rejections(ledger)["k0"].resolved_at is None
 
 
+def test_closing_a_plan_does_not_hold_every_row_against_every_claim(ledger: Ledger) -> None:
+    keys = [f"k{number}" for number in range(6_000)]
+    before = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
+    rows = [RefusedRow("wf", key, "invalid", "invalid/blank", None, "", None) for key in keys]
+    ledger.plans.refuse(before, rows, [Count("wf", "invalid", "invalid/blank", len(rows))])
+    ledger.plans.make_ready(before, source_rows=len(rows), phone_metadata="9")
+    plan = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
+    ledger.plans.claim(plan, candidates(plan, range(len(rows) - 1)), ref_column="ref")
+    started = time.perf_counter()
+    ledger.plans.make_ready(plan, source_rows=len(rows) - 1, phone_metadata="9")
+    assert time.perf_counter() - started < 2.0
+    resolved = [key for key, row in changed_rejections(ledger).items() if row.resolved_at]
+    assert resolved == [keys[-1]]
+
+
 def test_rows_refused_by_dialnexa_carry_its_sentence(ledger: Ledger) -> None:
     sending(ledger, 3)
     bad = refs_of(ledger)[1]
@@ -89,6 +107,20 @@ def test_rows_in_doubt_are_listed_until_a_listing_shows_them(ledger: Ledger) -> 
         ("k1", "planned/not_received", None),
         ("k2", "planned/not_received", None),
     }
+
+
+def test_a_row_that_was_settled_before_it_was_listed_as_in_doubt_is_resolved(
+    ledger: Ledger,
+) -> None:
+    sending(ledger, 2)
+    slow = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
+    # What it saw of the first batch before that was settled.
+    doubt = RefusedRow("wf", "k0", "in_doubt", "in_doubt/earlier_run", None, "0", None)
+    ledger.batches.settle_enrolled("b1", owner="me", lead_ids=dict.fromkeys(refs_of(ledger)))
+    ledger.plans.refuse(slow, [doubt], [Count("wf", "in_doubt", "in_doubt/earlier_run", 1)])
+    ledger.plans.make_ready(slow, source_rows=2, phone_metadata="9")
+    refuse(ledger, None)
+    assert changed_rejections(ledger)["k0"].resolved_at is not None
 
 
 def test_rows_that_were_not_sent_are_listed_as_planned(ledger: Ledger) -> None:

@@ -1,0 +1,147 @@
+"""`dialnexa rejected`: the rows that are not enrolled, on the screen or as a sheet to mend."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
+from dialnexa_pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import openpyxl
+
+    from dialnexa_pipeline.ledger import Ledger, RecordedRejection
+
+_HEADER = (
+    "workflow_id",
+    "lead_key",
+    "raw_phone",
+    "phone",
+    "outcome",
+    "reason",
+    "how_to_mend",
+    "detail",
+    "partition",
+    "first_seen_utc",
+    "last_seen_utc",
+)
+_SAMPLE = 10
+# A sheet has 1,048,576 rows, its header among them.
+_MOST_ROWS = 1_048_575
+
+
+def rejected(
+    sync: Annotated[str, typer.Argument(help="The sync whose rows are wanted.")],
+    xlsx: Annotated[
+        Path | None,
+        typer.Option(help="Write every row, unmasked, to this spreadsheet; every cell is text."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show which rows of a sync stand unenrolled and why, or write them to a sheet."""
+    from dialnexa_pipeline.ledger import Ledger
+    from dialnexa_pipeline.settings import Settings
+
+    counts: Counter[tuple[str, str]] = Counter()
+    sample: list[RecordedRejection] = []
+    with Sentences(), Ledger(Settings.from_environment().ledger_url) as ledger:
+        known = ledger.accounts.syncs()
+        if sync not in known:
+            raise ConfigError(
+                f"The ledger knows no sync {sync!r}; it knows {', '.join(known) or 'none'}."
+            )
+        for row in _standing(ledger, sync):
+            counts[(row.outcome, row.reason)] += 1
+            if len(sample) < _SAMPLE:
+                sample.append(row)
+        if xlsx is not None:
+            _write(xlsx, ledger, sync, counts.total())
+    if as_json:
+        print_json(
+            [
+                {"outcome": outcome, "reason": reason, "leads": leads}
+                for (outcome, reason), leads in counts.most_common()
+            ]
+        )
+        return
+    _print(sync, counts, sample)
+    if xlsx is not None:
+        console.print(
+            f"{counts.total():,} rows, with their numbers, are in {escape(str(xlsx))}. Mend them "
+            "at the source; the next run reads them again.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _standing(ledger: "Ledger", sync: str) -> "Iterator[RecordedRejection]":
+    for piece in ledger.accounts.all_rejections(sync):
+        yield from (row for row in piece if row.resolved_at is None)
+
+
+def _print(sync: str, counts: Counter[tuple[str, str]], sample: "list[RecordedRejection]") -> None:
+    from dialnexa_pipeline.enrolment import SampleRow
+    from dialnexa_pipeline.leads import REASONS
+
+    if not counts:
+        console.print(f"No row of {sync} stands unenrolled.")
+        return
+    table = Table("leads", "outcome", "reason", "how to mend", title=f"{sync}: not enrolled")
+    for (outcome, reason), leads in counts.most_common():
+        table.add_row(f"{leads:,}", outcome, reason, REASONS.get(reason, ""))
+    console.print(table)
+    shown = Table("lead", "phone", "reason", "detail")
+    for row in sample:
+        masked = SampleRow.masked(row.lead_key, row.raw_phone, row.reason)
+        shown.add_row(masked.lead_key, masked.raw_phone, row.reason, escape(row.detail or ""))
+    console.print(shown)
+
+
+def _write(path: Path, ledger: "Ledger", sync: str, rows: int) -> None:
+    if rows > _MOST_ROWS:
+        raise ConfigError(
+            f"{rows:,} rows do not fit a spreadsheet; read the table dialnexa_rejected_rows."
+        )
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        with unfinished.open("wb") as file:
+            _sheet(ledger, sync).save(file)
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise ConfigError(
+            f"The spreadsheet {path} cannot be written: {error.strerror}. Name another file."
+        ) from None
+
+
+def _sheet(ledger: "Ledger", sync: str) -> "openpyxl.Workbook":
+    """Every cell is a text cell, so a value that begins with `=` is shown and never computed."""
+    import openpyxl
+
+    from dialnexa_pipeline.leads import REASONS, text_cell
+
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("not enrolled")
+    sheet.append([text_cell(sheet, name) for name in _HEADER])
+    for row in _standing(ledger, sync):
+        values = (
+            row.workflow_id,
+            row.lead_key,
+            row.raw_phone,
+            row.phone,
+            row.outcome,
+            row.reason,
+            REASONS.get(row.reason),
+            row.detail,
+            row.partition_key,
+            f"{row.first_seen_at:%Y-%m-%d %H:%M}",
+            f"{row.last_seen_at:%Y-%m-%d %H:%M}",
+        )
+        sheet.append([text_cell(sheet, value) for value in values])
+    return book

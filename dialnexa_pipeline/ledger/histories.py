@@ -1,0 +1,193 @@
+"""What the ledger knows of one lead or one number, from the first claim to the last refusal."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.records import Batch, Plan
+from dialnexa_pipeline.ledger.tables import batches, claims, plans, rejected_rows
+
+_BEFORE_RUN = (
+    "sync",
+    "workflow_id",
+    "lead_key",
+    "outcome",
+    "reason",
+    "detail",
+    "raw_phone",
+    "phone",
+    "partition_key",
+)
+_AFTER_RUN = ("first_seen_at", "last_seen_at", "resolved_at")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimHistory:
+    """One claim and the batch it was in.
+
+    Attributes:
+        state: of the claim; `batch_state` tells whether it was sent.
+        holds: no other lead gets this number in the workflow while it does.
+        run_id: the run that planned it; `sent_by_run` the one that uploaded it.
+    """
+
+    sync: str
+    workflow_id: str
+    lead_key: str
+    phone: int | None = field(repr=False)
+    state: str
+    holds: bool
+    reason: str | None
+    detail: str | None
+    lead_id: str | None
+    batch_id: str
+    batch_state: str
+    partition_key: str
+    run_id: str
+    sent_by_run: str | None
+    claimed_at: datetime
+    sent_at: datetime | None
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalHistory:
+    """What stood, or stands, in a lead's way; `resolved_at` tells when it no longer did."""
+
+    sync: str
+    workflow_id: str
+    lead_key: str
+    outcome: str
+    reason: str
+    detail: str | None
+    raw_phone: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
+    partition_key: str
+    run_id: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything of one lead or number, oldest first."""
+
+    claims: tuple[ClaimHistory, ...]
+    refusals: tuple[RefusalHistory, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.claims and not self.refusals
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """The newest plan of a sync that was ready to be sent."""
+
+    plan: Plan
+    source_rows: int
+    ready_at: datetime
+
+
+class Histories:
+    """Reads for people who ask what happened, and why."""
+
+    def __init__(self, database: LedgerDatabase) -> None:
+        self._database = database
+
+    def of_lead(self, lead_key: str, *, sync: str | None = None) -> History:
+        """By the source's key, in one sync or in all."""
+        return self._read(claims.c.lead_key == lead_key, rejected_rows.c.lead_key == lead_key, sync)
+
+    def of_phone(self, phone: int, *, sync: str | None = None) -> History:
+        """By the digits of the E.164 form, in one sync or in all."""
+        return self._read(claims.c.phone == phone, rejected_rows.c.phone == f"+{phone}", sync)
+
+    def newest_plans(self) -> list[PlanSummary]:
+        """One a sync, by name."""
+        newest = (
+            sa.select(plans.c.sync, sa.func.max(plans.c.ready_at).label("ready_at"))
+            .group_by(plans.c.sync)
+            .subquery()
+        )
+        statement = (
+            sa.select(plans)
+            .join(
+                newest,
+                sa.and_(plans.c.sync == newest.c.sync, plans.c.ready_at == newest.c.ready_at),
+            )
+            .order_by(plans.c.sync)
+        )
+        with self._database.transaction() as connection:
+            return [
+                PlanSummary(
+                    Plan(row.plan_id, row.sync, row.partition_key, row.run_id),
+                    row.source_rows or 0,
+                    row.ready_at,
+                )
+                for row in connection.execute(statement)
+            ]
+
+    def batches(self, *, sync: str | None, state: str | None, limit: int) -> list[Batch]:
+        """Batches of one sync or all, in one state or any, newest first."""
+        names = [batches.c[name] for name in Batch.__dataclass_fields__]
+        statement = sa.select(*names).order_by(batches.c.created_at.desc(), batches.c.batch_id)
+        if sync is not None:
+            statement = statement.where(batches.c.sync == sync)
+        if state is not None:
+            statement = statement.where(batches.c.state == state)
+        with self._database.transaction() as connection:
+            return [Batch(*row) for row in connection.execute(statement.limit(limit))]
+
+    def _read(
+        self,
+        of_claims: sa.ColumnElement[bool],
+        of_refusals: sa.ColumnElement[bool],
+        sync: str | None,
+    ) -> History:
+        found = (
+            sa.select(
+                claims.c.sync,
+                claims.c.workflow_id,
+                claims.c.lead_key,
+                claims.c.phone,
+                claims.c.state,
+                claims.c.live,
+                claims.c.reason,
+                claims.c.detail,
+                claims.c.lead_id,
+                claims.c.batch_id,
+                batches.c.state.label("batch_state"),
+                batches.c.partition_key,
+                plans.c.run_id,
+                batches.c.sent_by_run,
+                claims.c.claimed_at,
+                batches.c.sent_at,
+                claims.c.settled_at,
+            )
+            .join(batches, batches.c.batch_id == claims.c.batch_id)
+            .join(plans, plans.c.plan_id == claims.c.plan_id)
+            .where(of_claims)
+            .order_by(claims.c.claimed_at, claims.c.enrolment_ref)
+        )
+        refused = (
+            sa.select(
+                *(rejected_rows.c[name] for name in _BEFORE_RUN),
+                plans.c.run_id,
+                *(rejected_rows.c[name] for name in _AFTER_RUN),
+            )
+            .join(plans, plans.c.plan_id == rejected_rows.c.plan_id)
+            .where(of_refusals)
+            .order_by(rejected_rows.c.first_seen_at, rejected_rows.c.workflow_id)
+        )
+        if sync is not None:
+            found = found.where(claims.c.sync == sync)
+            refused = refused.where(rejected_rows.c.sync == sync)
+        with self._database.transaction() as connection:
+            return History(
+                tuple(ClaimHistory(*row) for row in connection.execute(found)),
+                tuple(RefusalHistory(*row) for row in connection.execute(refused)),
+            )

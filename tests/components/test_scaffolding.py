@@ -1,0 +1,65 @@
+"""A scaffolded sync is a whole one: only its three edits stand between it and a run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dialnexa_pipeline.project import find_syncs
+
+pytestmark = pytest.mark.servers
+
+PYPROJECT = """
+[project]
+name = "acme"
+version = "0"
+[tool.dg]
+directory_type = "project"
+[tool.dg.project]
+root_module = "acme"
+"""
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Path:
+    (tmp_path / "acme" / "defs").mkdir(parents=True)
+    (tmp_path / "acme" / "__init__.py").touch()
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    return tmp_path
+
+
+def scaffold(project: Path, name: str, *more: str) -> subprocess.CompletedProcess[str]:
+    dg = Path(sys.executable).with_name("dg")
+    words = ["scaffold", "defs", "dialnexa_pipeline.LeadSyncComponent", name, *more]
+    return subprocess.run([dg, *words], cwd=project, capture_output=True, text=True, check=False)
+
+
+def test_a_scaffolded_sync_needs_three_edits_and_no_more(acme: Path) -> None:
+    done = scaffold(acme, "Home-Loans 2")
+    assert done.returncode == 0, done.stderr
+    path = acme / "acme" / "defs" / "Home-Loans 2" / "defs.yaml"
+    assert path.read_text().count("EDIT") == 3
+    (found,) = find_syncs(acme)
+    assert found.problem == ""
+    assert found.config is not None
+    assert found.config.name == "home_loans_2"
+    # Every line that is commented out is a key of a sync as well.
+    lines = path.read_text().splitlines()
+    uncommented = [
+        line.replace("# ", "", 1) if line.lstrip().startswith("# ") else line for line in lines
+    ]
+    text = "\n".join(line for line in uncommented if "EDIT" not in line and "docs/" not in line)
+    path.write_text(text)
+    assert isinstance(yaml.safe_load(text), dict)
+    (found,) = find_syncs(acme)
+    assert found.problem == ""
+    assert found.config is not None
+    assert found.config.partitions is not None
+
+
+def test_python_is_refused_in_a_sentence(acme: Path) -> None:
+    done = scaffold(acme, "loans", "--format", "python")
+    assert done.returncode != 0
+    assert "one YAML document" in done.stdout + done.stderr
