@@ -14,7 +14,7 @@ from benchmarks.peers.session import Agreement, Sample, play, warm_up
 _RESULTS = Path(__file__).parents[1] / "results"
 _SCALES = "10000,100000,1000000,10000000"
 _QUICK_SCALES = "10000,50000"
-_ROUNDS, _QUICK_ROUNDS = 5, 3
+_ROUNDS, _QUICK_ROUNDS = 5, 2
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def main() -> int:
 
     report = _report(samples, agreements)
     print(f"\n{report}")
-    draw(report.lines, _RESULTS / f"{name}.png")
+    draw(report.lines, _RESULTS / f"{name}.png", report.disturbed)
     for problem in wrong:
         print(f"WRONG: {problem}")
     return 1 if wrong else 0

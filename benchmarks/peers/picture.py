@@ -26,15 +26,15 @@ _STAGES = (
 )
 
 
-def draw(lines: Sequence[Line], path: Path) -> None:
-    """Write the picture as a PNG."""
+def draw(lines: Sequence[Line], path: Path, warning: str | None) -> None:
+    """Write the picture as a PNG, with a warning under its title if there is one."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.5), layout="constrained")
     _contestants(left, lines)
     _stages(right, [line for line in lines if line.contestant == "ours"])
     rounds = max(line.rounds for line in lines)
     figure.suptitle(
         f"PostgreSQL to a sink, SQLite ledger: medians of {rounds} interleaved rounds, whole "
-        "processes (bars show the range)"
+        f"processes (thin lines: range)\n{warning or ''}"
     )
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -48,6 +48,19 @@ class Report:
     agreements: Sequence[Agreement]
     bars: Sequence[Bar]
 
+    @property
+    def disturbed(self) -> str | None:
+        """A sentence when the machine had other work to do, which makes every second doubtful."""
+        loads = [sample.load for sample in self.samples]
+        cores = os.cpu_count() or 1
+        # A contestant, PostgreSQL and the sink take all cores, and little more.
+        if max(loads) <= 1.5 * cores:
+            return None
+        return (
+            f"Other work ran on the machine (load {min(loads):.1f} to {max(loads):.1f} on {cores} "
+            "cores): these seconds are not the machine's own."
+        )
+
     def write(self, path: Path) -> None:
         """Write the JSON document."""
         path.parent.mkdir(exist_ok=True)
@@ -58,6 +71,7 @@ class Report:
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "scales": sorted({line.rows for line in self.lines}),
             "rounds": max(line.rounds for line in self.lines),
+            "disturbed": self.disturbed,
             "how": _TAKEN,
             "which_pairs_are_equal": _RULE,
             "machine": _machine(),
@@ -68,7 +82,8 @@ class Report:
         }
 
     def __str__(self) -> str:
-        return "\n".join([*self._table(), "", *self._stages(), "", *self._bars()])
+        told = [*self._table(), "", *self._stages(), "", *self._bars()]
+        return "\n".join([*told, "", self.disturbed] if self.disturbed is not None else told)
 
     def _table(self) -> list[str]:
         told = [

@@ -49,7 +49,7 @@ def test_contestants_keep_the_same_leads_and_every_stage_is_told(tmp_path: Path)
     report.write(tmp_path / "bench.json")
     document = json.loads((tmp_path / "bench.json").read_text())
     assert (document["scales"], document["rounds"]) == ([_ROWS], 1)
-    draw(lines, tmp_path / "bench.png")
+    draw(lines, tmp_path / "bench.png", report.disturbed)
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
 
 
