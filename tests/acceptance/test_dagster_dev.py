@@ -1,7 +1,9 @@
 """Under `dagster dev`, as people run it: runs of a sync queue, and Terminate settles all."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -116,6 +118,7 @@ def ui(project: Project) -> Generator[Ui]:
             env={**os.environ, "DAGSTER_HOME": str(home)},
             stdout=log,
             stderr=log,
+            start_new_session=True,
         )
         try:
             ui = Ui(port, home)
@@ -123,7 +126,12 @@ def ui(project: Project) -> Generator[Ui]:
             yield ui
         finally:
             server.terminate()
-            server.wait(60)
+            # Dagster's own servers may wait long for each other; the test is over by now.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(30)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
 
 
 def test_runs_of_a_sync_queue_and_a_terminated_one_is_explained_and_settled(
