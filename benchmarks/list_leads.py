@@ -13,7 +13,7 @@ from typing import Any
 
 from dialnexa_pipeline.api import DialNexaClient
 from dialnexa_pipeline.enrolment import reconcile
-from dialnexa_pipeline.ledger import Candidate, Ledger
+from dialnexa_pipeline.ledger import Candidates, Ledger
 
 _SIZES = (100_000, 1_000_000)
 _QUICK = (20_000, 100_000)
@@ -69,11 +69,11 @@ def measure(folder: str, port: int, rows: int, results: "multiprocessing.Queue[A
     step = rows // _DOUBTFUL
     with Ledger(f"sqlite:///{Path(folder) / 'ledger.db'}") as ledger:
         plan = ledger.plans.begin(sync="bench", partition_key="", run_id="r")
-        asked = [
-            Candidate(f"ref-{n}", "b", n, workflow, f"k{n}", "", 919800000000 + n)
-            for n in range(0, rows, step)
-        ]
-        ledger.plans.claim(plan, asked, ref_column="enrolment_ref")
+        asked = range(0, rows, step)
+        keys = [f"k{n}" for n in asked]
+        phones = [919800000000 + n for n in asked]
+        candidates = Candidates("b", workflow, 0, keys, keys, phones)
+        ledger.plans.claim(plan, candidates, ref_column=None)
         ledger.plans.batch_is_on_disk(
             "b", file_path="f", sha256="s", file_bytes=1, row_count=len(asked)
         )

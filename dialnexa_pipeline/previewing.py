@@ -14,8 +14,9 @@ from dialnexa_pipeline.enrolment import ErasedPeople, held_outcome
 from dialnexa_pipeline.leads import (
     REASONS,
     VARIABLE_PREFIX,
+    Rotation,
     csv_header_bytes,
-    csv_row_bytes,
+    csv_lines,
     screen,
 )
 from dialnexa_pipeline.ledger import Ledger
@@ -77,18 +78,12 @@ def estimate_files(frame: pd.DataFrame, config: SyncConfig) -> dict[str, int]:
         if config.enrolment_ref is not None:
             refs = pa.array(["0" * _REF_CHARACTERS] * len(leads))
             table = table.append_column(config.enrolment_ref, refs)
-        found[str(workflow)] = _files(csv_row_bytes(table).to_pylist(), table, config)
+        limits = config.batch
+        header = csv_header_bytes(table.column_names)
+        sizes = pc.binary_length(csv_lines(table)).to_numpy()
+        full, rows, _ = Rotation(limits.max_rows, limits.max_bytes, header).ends(sizes)
+        found[str(workflow)] = len(full) + (rows > 0)
     return found
-
-
-def _files(sizes: list[int], table: pa.Table, config: SyncConfig) -> int:
-    header = csv_header_bytes(table.column_names)
-    files, rows, size = 0, 0, 0
-    for row in sizes:
-        if not files or rows == config.batch.max_rows or size + row > config.batch.max_bytes:
-            files, rows, size = files + 1, 0, header
-        rows, size = rows + 1, size + row
-    return files
 
 
 class _Judge:

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,20 +21,22 @@ from dialnexa_pipeline.enrolment.lease import planning_heartbeat
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import (
     VARIABLE_PREFIX,
+    Rotation,
+    csv_file,
     csv_header_bytes,
-    csv_row_bytes,
-    render_csv,
+    csv_lines,
     render_xlsx,
 )
 from dialnexa_pipeline.ledger import (
     Account,
-    Candidate,
+    Candidates,
     Count,
     Hold,
     Holder,
     Ledger,
     Plan,
     RefusedRow,
+    enrolment_ref,
 )
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
@@ -58,12 +62,15 @@ class BatchLimits:
 
 @dataclass(slots=True)
 class _OpenBatch:
-    """A batch that still takes rows: claimed rows wait here until the file is written."""
+    """A batch that still takes rows: what was claimed waits here until the file is written.
+
+    `rows` and `size` count what was assigned, also rows that another run claimed first.
+    """
 
     batch_id: str
     workflow_id: str
-    size: int
-    assigned: int = 0
+    rows: int = 0
+    size: int = 0
     pieces: list[pa.Table] = field(default_factory=list[pa.Table])
 
 
@@ -131,6 +138,7 @@ class _Planner:
         self._dedupe = dedupe
         self._open: dict[str, _OpenBatch] = {}
         self._seq = 0
+        self._names: list[str] = []
 
     def take(self, leads: pa.Table) -> None:
         """Plan one chunk of screened leads (columns as `leads.screen` gives them)."""
@@ -146,94 +154,96 @@ class _Planner:
             self._close(workflow_id)
 
     def _plan_workflow(self, workflow_id: str, leads: pa.Table) -> None:
-        phones: list[int] = leads["phone_key"].to_pylist()
+        phones = leads["phone_key"].to_numpy()
+        listed: list[int] = phones.tolist()
         if self._dedupe is not None:
-            self._ledger.plans.expire(workflow_id, phones, older_than=self._dedupe)
-        holders = self._ledger.plans.find_holders(workflow_id, phones)
-        seen: set[int] = set()
-        free: list[int] = []
-        held: list[int] = []
-        for index, phone in enumerate(phones):
-            if phone in holders or phone in seen:
-                held.append(index)
-            else:
-                seen.add(phone)
-                free.append(index)
-        lost = self._claim(workflow_id, leads.take(pa.array(free, pa.int64())))
-        if lost:
+            self._ledger.plans.expire(workflow_id, listed, older_than=self._dedupe)
+        holders = self._ledger.plans.find_holders(workflow_id, listed)
+        is_free = np.zeros(len(phones), np.bool_)
+        is_free[np.unique(phones, return_index=True)[1]] = True
+        if holders:
+            is_free &= ~np.isin(phones, np.fromiter(holders, np.int64, len(holders)))
+        free = np.flatnonzero(is_free)
+        lost = self._claim(workflow_id, leads.take(free))
+        if len(lost):
             # Another run was faster between the look and the claim: the database decided.
-            numbers = [phones[index] for index in free]
-            holders |= self._ledger.plans.find_holders(workflow_id, numbers)
-            held += [index for index in free if phones[index] in lost]
-        self._refuse_held(leads.take(pa.array(held, pa.int64())), holders)
+            holders |= self._ledger.plans.find_holders(workflow_id, phones[free[lost]].tolist())
+            is_free[free[lost]] = False
+        self._refuse_held(leads.filter(pa.array(~is_free)), holders)
 
-    def _claim(self, workflow_id: str, leads: pa.Table) -> set[int]:
-        """Claim free leads, batch by batch; return the phones that another run took first."""
+    def _claim(self, workflow_id: str, leads: pa.Table) -> list[int]:
+        """Claim free leads, batch by batch; return the rows that another run took first."""
         if leads.num_rows == 0:
-            return set()
+            return []
         start = self._seq
         self._seq += leads.num_rows
-        refs = [f"{self._plan.plan_id}-{start + n:x}" for n in range(leads.num_rows)]
-        files = _file_table(leads, refs, self._limits.ref_column)
-        sizes: list[int] = csv_row_bytes(files).to_pylist()
-        keys = leads["lead_key"].to_pylist()
-        raw = leads["raw_phone"].to_pylist()
-        phones = leads["phone_key"].to_pylist()
-        lost: set[int] = set()
-        for batch, first, last in self._assign(workflow_id, files.column_names, sizes):
-            candidates = [
-                Candidate(
-                    refs[n],
-                    batch.batch_id,
-                    start + n,
-                    workflow_id,
-                    keys[n],
-                    raw[n] or "",
-                    phones[n],
-                )
-                for n in range(first, last)
-            ]
-            won = self._ledger.plans.claim(
+        columns = self._uploaded(leads, start)
+        lines = csv_lines(columns)
+        keys: list[str] = leads["lead_key"].to_pylist()
+        raw: list[str] = leads["raw_phone"].to_pylist()
+        phones: list[int] = leads["phone_key"].to_pylist()
+        pieces = pa.table({"line": lines}) if self._limits.format == "csv" else columns
+        lost: list[int] = []
+        for batch, first, last in self._assign(workflow_id, columns.column_names, lines):
+            refused = self._ledger.plans.claim(
                 self._plan,
-                candidates,
+                Candidates(
+                    batch.batch_id,
+                    workflow_id,
+                    start + first,
+                    keys[first:last],
+                    [text or "" for text in raw[first:last]],
+                    phones[first:last],
+                ),
                 ref_column=self._limits.ref_column,
                 hold_absent=self._limits.hold_absent,
             )
             reach("plan.claimed")
-            piece = files.slice(first, last - first)
-            if len(won) < len(candidates):
-                mask = [c.enrolment_ref in won for c in candidates]
-                lost |= {c.phone for c in candidates if c.enrolment_ref not in won}
-                piece = piece.filter(pa.array(mask))
+            piece = pieces.slice(first, last - first)
+            if refused:
+                lost += [place - start for place in sorted(refused)]
+                won = np.ones(last - first, np.bool_)
+                won[[place - start - first for place in refused]] = False
+                piece = piece.filter(pa.array(won))
             batch.pieces.append(piece)
             if batch is not self._open.get(workflow_id):
                 self._write(batch)
         return lost
 
+    def _uploaded(self, leads: pa.Table, first_seq: int) -> pa.Table:
+        """The columns of the file: phone_number, the variables, and the correlation column."""
+        columns = {"phone_number": leads["phone"]}
+        for name in leads.column_names:
+            if name.startswith(VARIABLE_PREFIX):
+                columns[name.removeprefix(VARIABLE_PREFIX)] = leads[name]
+        if self._limits.ref_column is not None:
+            places = range(first_seq, first_seq + leads.num_rows)
+            refs = [enrolment_ref(self._plan.plan_id, place) for place in places]
+            columns[self._limits.ref_column] = pa.chunked_array([pa.array(refs, pa.string())])
+        self._names = list(columns)
+        return pa.table(columns)
+
     def _assign(
-        self, workflow_id: str, names: Sequence[str], sizes: Sequence[int]
+        self, workflow_id: str, names: Sequence[str], lines: pa.Array
     ) -> Iterator[tuple[_OpenBatch, int, int]]:
         """Cut consecutive rows into batches bounded by rows and bytes; the last stays open."""
+        rotation = Rotation(self._limits.max_rows, self._limits.max_bytes, csv_header_bytes(names))
+        sizes = pc.binary_length(lines).to_numpy().astype(np.int64)
+        batch = self._open.pop(workflow_id, None) or _OpenBatch(secrets.token_hex(8), workflow_id)
+        ends, rows, size = rotation.ends(sizes, rows=batch.rows, size=batch.size)
         first = 0
-        while first < len(sizes):
-            batch = self._open.get(workflow_id)
-            if batch is None:
-                batch = _OpenBatch(secrets.token_hex(8), workflow_id, csv_header_bytes(names))
-                self._open[workflow_id] = batch
-            last = first
-            while last < len(sizes) and batch.assigned < self._limits.max_rows:
-                if batch.assigned and batch.size + sizes[last] > self._limits.max_bytes:
-                    break
-                batch.size += sizes[last]
-                batch.assigned += 1
-                last += 1
-            if last < len(sizes) or batch.assigned >= self._limits.max_rows:
-                del self._open[workflow_id]
-            if last > first:
-                yield batch, first, last
+        for end in ends:
+            if end > first:
+                yield batch, first, end
             else:
                 self._write(batch)
-            first = last
+            batch = _OpenBatch(secrets.token_hex(8), workflow_id)
+            first = end
+        if rows:
+            batch.rows, batch.size = rows, size
+            self._open[workflow_id] = batch
+            if first < len(sizes):
+                yield batch, first, len(sizes)
 
     def _close(self, workflow_id: str) -> None:
         self._write(self._open.pop(workflow_id))
@@ -243,9 +253,12 @@ class _Planner:
         batch.pieces.clear()
         if table.num_rows == 0:
             return
-        render = render_csv if self._limits.format == "csv" else render_xlsx
+        if self._limits.format == "csv":
+            content = csv_file(self._names, table["line"].chunks)
+        else:
+            content = render_xlsx(table)
         path = batch_path(self._plan, batch.workflow_id, batch.batch_id, self._limits.format)
-        stored = self._store.write(path, render(table))
+        stored = self._store.write(path, content)
         reach("plan.file_written")
         self._ledger.plans.batch_is_on_disk(
             batch.batch_id,
@@ -257,54 +270,35 @@ class _Planner:
         reach("plan.file_noted")
 
     def _refuse_screened(self, leads: pa.Table) -> None:
+        columns = ("workflow_id", "lead_key", "outcome", "reason", "raw_phone", "phone")
         rows = [
-            RefusedRow(
-                row["workflow_id"] or "",
-                row["lead_key"],
-                row["outcome"],
-                row["reason"],
-                None,
-                row["raw_phone"],
-                row["phone"],
-            )
-            for row in leads.select(
-                ["workflow_id", "lead_key", "outcome", "reason", "raw_phone", "phone"]
-            ).to_pylist()
+            RefusedRow(workflow_id or "", key, outcome, reason, None, raw, phone)
+            for workflow_id, key, outcome, reason, raw, phone in _rows(leads, columns)
         ]
-        self._refuse(rows, listed=rows)
+        counts = Counter((row.workflow_id, row.outcome, row.reason) for row in rows)
+        self._refuse(rows, counts)
 
     def _refuse_held(self, leads: pa.Table, holders: dict[int, Holder]) -> None:
+        counts: Counter[tuple[str, str, str]] = Counter()
         rows: list[RefusedRow] = []
-        listed: list[RefusedRow] = []
-        wanted = ["workflow_id", "lead_key", "raw_phone", "phone", "phone_key"]
-        for row in leads.select(wanted).to_pylist():
-            holder = holders.get(row["phone_key"])
-            own = (
-                holder is not None
-                and holder.sync == self._plan.sync
-                and holder.lead_key == row["lead_key"]
-            )
+        wanted = ("workflow_id", "lead_key", "raw_phone", "phone", "phone_key")
+        for workflow_id, key, raw, phone, number in _rows(leads, wanted):
+            holder = holders.get(number)
+            own = holder is not None and holder.lead_key == key and holder.sync == self._plan.sync
             outcome, reason = held_outcome(holder, own)
-            refused = RefusedRow(
-                row["workflow_id"],
-                row["lead_key"],
-                outcome,
-                reason,
-                None,
-                row["raw_phone"],
-                row["phone"],
-            )
-            rows.append(refused)
+            counts[workflow_id, outcome, reason] += 1
             if reason != "duplicate/already_enrolled":
-                listed.append(refused)
-        self._refuse(rows, listed=listed)
+                rows.append(RefusedRow(workflow_id, key, outcome, reason, None, raw, phone))
+        self._refuse(rows, counts)
 
-    def _refuse(self, rows: Sequence[RefusedRow], *, listed: Sequence[RefusedRow]) -> None:
-        if not rows:
-            return
-        totals = Counter((row.workflow_id, row.outcome, row.reason) for row in rows)
-        counts = [Count(*key, leads) for key, leads in totals.items()]
-        self._ledger.plans.refuse(self._plan, listed, counts)
+    def _refuse(self, rows: Sequence[RefusedRow], counts: Counter[tuple[str, str, str]]) -> None:
+        if counts:
+            listed = [Count(*key, leads) for key, leads in counts.items()]
+            self._ledger.plans.refuse(self._plan, rows, listed)
+
+
+def _rows(leads: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(leads[column].to_pylist() for column in columns), strict=True)
 
 
 def batch_path(plan: Plan, workflow_id: str, batch_id: str, file_format: str) -> str:
@@ -324,14 +318,3 @@ def held_outcome(holder: Holder | None, own: bool) -> tuple[str, str]:
     if holder.state == "in_doubt" or holder.batch_state == "sending":
         return "in_doubt", "in_doubt/earlier_run"
     return "planned", "planned/other_run"
-
-
-def _file_table(leads: pa.Table, refs: Sequence[str], ref_column: str | None) -> pa.Table:
-    """The uploaded columns: phone_number, the variables, and the correlation column."""
-    columns = {"phone_number": leads["phone"]}
-    for name in leads.column_names:
-        if name.startswith(VARIABLE_PREFIX):
-            columns[name.removeprefix(VARIABLE_PREFIX)] = leads[name]
-    if ref_column is not None:
-        columns[ref_column] = pa.chunked_array([pa.array(refs, pa.string())])
-    return pa.table(columns)

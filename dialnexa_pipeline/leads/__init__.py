@@ -1,13 +1,15 @@
 """Mapping, screening rules, outcomes and batch files: pure functions over Arrow tables."""
 
 from dialnexa_pipeline.leads.files import (
+    csv_file,
     csv_header_bytes,
-    csv_row_bytes,
+    csv_lines,
     render_csv,
     render_xlsx,
     text_cell,
 )
 from dialnexa_pipeline.leads.reasons import OUTCOMES, REASONS
+from dialnexa_pipeline.leads.rotation import Rotation
 from dialnexa_pipeline.leads.screening import VARIABLE_PREFIX, ScreeningConfig, screen
 from dialnexa_pipeline.leads.text import text_of
 from dialnexa_pipeline.leads.variables import RESERVED_VARIABLES, validate_variables
@@ -17,9 +19,11 @@ __all__ = [
     "REASONS",
     "RESERVED_VARIABLES",
     "VARIABLE_PREFIX",
+    "Rotation",
     "ScreeningConfig",
+    "csv_file",
     "csv_header_bytes",
-    "csv_row_bytes",
+    "csv_lines",
     "render_csv",
     "render_xlsx",
     "screen",

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 
+import numpy as np
 import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,7 @@ from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 _MUST_QUOTE = '[",\r\n]'
+_MUST_QUOTE_BYTES = (b",", b'"', b"\r", b"\n")
 _CRLF = "\r\n"
 # XML has no such characters, escaped or not.
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -25,20 +27,27 @@ def render_csv(table: pa.Table) -> bytes:
     Args:
         table: string columns; the column names are the header.
     """
-    lines = _lines(table)
-    header = ",".join(_quoted_text(name) for name in table.column_names) + _CRLF
-    body = _CRLF.join(lines.to_pylist())
-    return (header + body + (_CRLF if table.num_rows else "")).encode("utf-8")
+    return csv_file(table.column_names, [csv_lines(table)])
 
 
-def csv_row_bytes(table: pa.Table) -> pa.Array:
-    """The exact size of each row as `render_csv` writes it, line end included (int64)."""
-    return pc.add(pc.cast(pc.binary_length(_lines(table)), pa.int64()), len(_CRLF))
+def csv_lines(table: pa.Table) -> pa.Array:
+    """Each row as its line, line end included: its length in bytes is what it adds to a file."""
+    fields = [_quoted(_flat(column)) for column in table.columns]
+    if len(fields) == 1:
+        # A line of nothing would be no row at all.
+        fields = [pc.if_else(pc.equal(fields[0], ""), '""', fields[0])]
+    last = pc.binary_join_element_wise(fields[-1], _CRLF, "")
+    return pc.binary_join_element_wise(*fields[:-1], last, ",")
+
+
+def csv_file(names: Sequence[str], lines: Sequence[pa.Array]) -> bytes:
+    """The file with these columns and lines, as `csv_lines` gives them."""
+    return b"".join((_header(names), *map(_bytes_of, lines)))
 
 
 def csv_header_bytes(names: Sequence[str]) -> int:
     """The exact size of the header line as `render_csv` writes it."""
-    return len((",".join(_quoted_text(name) for name in names) + _CRLF).encode("utf-8"))
+    return len(_header(names))
 
 
 def render_xlsx(table: pa.Table) -> bytes:
@@ -64,19 +73,33 @@ def text_cell(sheet: WriteOnlyWorksheet, value: str | None) -> Cell:
     return cell
 
 
-def _lines(table: pa.Table) -> pa.Array:
-    fields = [_quoted(column.combine_chunks()) for column in table.columns]
-    if len(fields) > 1:
-        return pc.binary_join_element_wise(*fields, ",")
-    # A line of nothing would be no row at all.
-    return pc.if_else(pc.equal(fields[0], ""), '""', fields[0])
+def _header(names: Sequence[str]) -> bytes:
+    return (",".join(_quoted_text(name) for name in names) + _CRLF).encode("utf-8")
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks()
 
 
 def _quoted(column: pa.Array) -> pa.Array:
     text = pc.fill_null(column, "")
+    held = _bytes_of(text)
+    if not any(mark in held for mark in _MUST_QUOTE_BYTES):
+        return text
     doubled = pc.replace_substring(text, '"', '""')
     quoted = pc.binary_join_element_wise('"', doubled, '"', "")
     return pc.if_else(pc.match_substring_regex(text, _MUST_QUOTE), quoted, text)
+
+
+def _bytes_of(text: pa.Array) -> bytes:
+    """All values one after another, as they lie in the array's buffer."""
+    if len(text) == 0:
+        return b""
+    _, offsets, data = text.buffers()
+    if data is None:
+        return b""
+    ends = np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1]
+    return data.slice(int(ends[0]), int(ends[-1] - ends[0])).to_pybytes()
 
 
 def _quoted_text(text: str) -> str:

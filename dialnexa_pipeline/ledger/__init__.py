@@ -3,7 +3,6 @@
 from dialnexa_pipeline.ledger.accounts import (
     Accounts,
     PendingChanges,
-    RecordedEnrolment,
     RecordedRejection,
 )
 from dialnexa_pipeline.ledger.activations import Activations, OwedActivation
@@ -27,12 +26,13 @@ from dialnexa_pipeline.ledger.histories import (
     PlanSummary,
     RefusalHistory,
 )
+from dialnexa_pipeline.ledger.numbering import enrolment_ref
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
     Batch,
     BatchState,
-    Candidate,
+    Candidates,
     Claim,
     Count,
     Holder,
@@ -86,7 +86,7 @@ __all__ = [
     "BatchFile",
     "BatchState",
     "Batches",
-    "Candidate",
+    "Candidates",
     "Claim",
     "ClaimHistory",
     "Count",
@@ -110,7 +110,6 @@ __all__ = [
     "PlanSuperseded",
     "Plans",
     "RecordTable",
-    "RecordedEnrolment",
     "RecordedRejection",
     "RefusalHistory",
     "RefusedRow",
@@ -120,5 +119,6 @@ __all__ = [
     "Switches",
     "Withdrawals",
     "approve_command",
+    "enrolment_ref",
     "ledger_exists",
 ]

@@ -53,7 +53,7 @@ def release_unsent(connection: sa.Connection, which: sa.ColumnElement[bool], now
             sa.update(batches)
             .where(which, batches.c.state.in_(_UNSENT))
             .values(state="released", settled_at=now)
-            .returning(batches.c.batch_id)
+            .returning(batches.c.batch_no)
         )
         .scalars()
         .all()
@@ -61,6 +61,6 @@ def release_unsent(connection: sa.Connection, which: sa.ColumnElement[bool], now
     if never_sent:
         connection.execute(
             sa.update(claims)
-            .where(claims.c.batch_id.in_(never_sent), claims.c.state == "planned")
-            .values(state="released", live=False, settled_at=now)
+            .where(claims.c.batch_no.in_(never_sent), claims.c.state.is_(None))
+            .values(live=False)
         )

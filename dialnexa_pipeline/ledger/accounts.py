@@ -1,15 +1,26 @@
 """Reading the ledger: accounts of plans, and rows that the record tables follow."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.changes import RecordTable, mark_recorded, pending_changes
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.enrolled import enrolled_leads
 from dialnexa_pipeline.ledger.records import Account, Count, Plan, RefusedRow
-from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans, rejected_rows
+from dialnexa_pipeline.ledger.tables import (
+    batches,
+    claim_states,
+    claims,
+    plan_counts,
+    plans,
+    rejected_rows,
+)
 
 _READ_ROWS = 20_000
 _REJECTIONS = sa.select(
@@ -37,23 +48,6 @@ class PendingChanges:
     change_ids: tuple[int, ...]
     batch_ids: tuple[str, ...]
     plan_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedEnrolment:
-    """One enrolled (or withdrawn) lead, as `dialnexa_enrolments` shows it."""
-
-    sync: str
-    workflow_id: str
-    lead_key: str
-    phone: str | None
-    lead_id: str | None
-    enrolment_ref: str
-    batch_id: str
-    run_id: str
-    partition_key: str
-    state: str
-    enrolled_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +106,8 @@ class Accounts:
         )
         statement = (
             sa.select(sa.func.count())
-            .select_from(claims)
-            .where(claims.c.plan_id.in_(plans_of), claims.c.state == "enrolled")
+            .select_from(claim_states)
+            .where(claim_states.c.plan_id.in_(plans_of), claim_states.c.state == "enrolled")
         )
         with self._database.transaction() as connection:
             return int(connection.scalar(statement) or 0)
@@ -151,40 +145,11 @@ class Accounts:
         with self._database.transaction() as connection:
             mark_recorded(connection, change_ids, table)
 
-    def enrolments_of(self, batch_ids: Collection[str]) -> Iterator[list[RecordedEnrolment]]:
-        """Enrolled and withdrawn leads of some batches, in pieces of bounded size."""
-        statement = (
-            sa.select(
-                claims.c.sync,
-                claims.c.workflow_id,
-                claims.c.lead_key,
-                claims.c.phone,
-                claims.c.lead_id,
-                claims.c.enrolment_ref,
-                claims.c.batch_id,
-                plans.c.run_id,
-                plans.c.partition_key,
-                claims.c.state,
-                claims.c.settled_at,
-            )
-            .join(plans, plans.c.plan_id == claims.c.plan_id)
-            .where(claims.c.batch_id.in_(sa.bindparam("batch_ids", expanding=True)))
-            .where(
-                sa.or_(
-                    claims.c.state == "enrolled",
-                    # With a reason it was withdrawn before it was sent.
-                    sa.and_(claims.c.state == "withdrawn", claims.c.reason.is_(None)),
-                )
-            )
-        )
+    def enrolments_of(self, batch_ids: Collection[str]) -> Iterator[pa.Table]:
+        """Enrolled and withdrawn leads of some batches, a table each (`ledger.enrolled`)."""
         for batch_id in batch_ids:
             with self._database.transaction() as connection:
-                rows = connection.execute(statement, {"batch_ids": [batch_id]}).all()
-            for start in range(0, len(rows), _READ_ROWS):
-                yield [
-                    RecordedEnrolment(*row[:3], _e164(row.phone), *row[4:])
-                    for row in rows[start : start + _READ_ROWS]
-                ]
+                yield enrolled_leads(connection, batch_id)
 
     def rejections_changed(self, change_ids: Collection[int]) -> Iterator[list[RecordedRejection]]:
         """Rejected rows last touched by some changes, in pieces of bounded size."""
@@ -216,8 +181,8 @@ class Accounts:
             newest = {(row[0], row[1]): row[2] for row in connection.execute(statement)}
         return list(newest.values())
 
-    def all_enrolments(self, sync: str) -> Iterator[list[RecordedEnrolment]]:
-        """Every enrolled and withdrawn lead of a sync, in pieces of bounded size."""
+    def all_enrolments(self, sync: str) -> Iterator[pa.Table]:
+        """Every enrolled and withdrawn lead of a sync, batch by batch."""
         with self._database.transaction() as connection:
             ids = sa.select(batches.c.batch_id).where(batches.c.sync == sync)
             batch_ids = list(connection.execute(ids).scalars())
@@ -263,10 +228,6 @@ class Accounts:
             return {row[0]: int(row[1]) for row in rows}
 
 
-def _e164(phone: int | None) -> str | None:
-    return f"+{phone}" if phone is not None else None
-
-
 def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:
     screened = connection.execute(
         sa.select(
@@ -278,26 +239,37 @@ def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:
     )
     for row in screened:
         yield Count(row.workflow_id, row.outcome, row.reason, int(row.leads))
-    # A released claim was never sent in this run: its lead stays planned in this run's account.
-    outcome = sa.case(
-        (claims.c.state == "released", "planned"),
-        (sa.and_(claims.c.state == "withdrawn", claims.c.reason.is_(None)), "enrolled"),
-        (claims.c.state == "withdrawn", "suppressed"),
-        else_=claims.c.state,
-    )
-    reason = sa.case(
-        (outcome == "enrolled", "enrolled"),
-        else_=sa.func.coalesce(claims.c.reason, "planned/not_sent"),
-    )
-    claimed = connection.execute(
-        sa.select(
-            claims.c.workflow_id,
-            outcome.label("outcome"),
-            reason.label("reason"),
-            sa.func.count().label("leads"),
+    leads: Counter[tuple[str, str, str]] = Counter()
+    for row in _claims_by_state(connection, plan_id):
+        outcome, reason = _outcome(row.state, row.reason)
+        leads[row.workflow_id, outcome, reason] += int(row.leads)
+    for (workflow_id, outcome, reason), number in leads.items():
+        yield Count(workflow_id, outcome, reason, number)
+
+
+def _claims_by_state(connection: sa.Connection, plan_id: str) -> Iterator[sa.Row[Any]]:
+    """Workflow, state, reason and leads; claims that leave it to their batch say its state."""
+    by_batch = sa.select(batches.c.workflow_id, batches.c.state, batches.c.reason)
+    by_claim = sa.select(batches.c.workflow_id, claims.c.state, claims.c.reason)
+    for said, of_claim in ((by_batch, claims.c.state.is_(None)), (by_claim, claims.c.state != "")):
+        yield from connection.execute(
+            said.add_columns(sa.func.count().label("leads"))
+            .join(claims, claims.c.batch_no == batches.c.batch_no)
+            .where(batches.c.plan_id == plan_id, of_claim)
+            .group_by(*said.selected_columns)
         )
-        .where(claims.c.plan_id == plan_id)
-        .group_by(claims.c.workflow_id, outcome, reason)
-    )
-    for row in claimed:
-        yield Count(row.workflow_id, row.outcome, row.reason, int(row.leads))
+
+
+def _outcome(state: str, reason: str | None) -> tuple[str, str]:
+    """Outcome and reason of claims by their own state or by their batch's."""
+    match state:
+        case "enrolled":
+            return "enrolled", "enrolled"
+        case "withdrawn":
+            # With a reason it was withdrawn before it was sent.
+            return ("suppressed", reason) if reason is not None else ("enrolled", "enrolled")
+        case "rejected" | "in_doubt":
+            return state, reason or "planned/not_sent"
+        case _:
+            # A released claim was never sent in this run: its lead stays planned in its account.
+            return "planned", reason or "planned/not_sent"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
-from dialnexa_pipeline.ledger.tables import activations, batches, claims
+from dialnexa_pipeline.ledger.tables import activations, batches, claim_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,10 @@ class Activations:
         for batch_id in found:
             with self._database.transaction() as connection:
                 phones = connection.execute(
-                    sa.select(claims.c.phone).where(
-                        claims.c.batch_id == batch_id,
-                        claims.c.state == "enrolled",
-                        claims.c.phone.is_not(None),
+                    sa.select(claim_states.c.phone).where(
+                        claim_states.c.batch_id == batch_id,
+                        claim_states.c.state == "enrolled",
+                        claim_states.c.phone.is_not(None),
                     )
                 ).scalars()
                 yield from phones.all()
@@ -144,9 +144,9 @@ def _read(connection: sa.Connection, workflow_id: str, plan_ids: Collection[str]
             sent_from = sent_at
     enrolled = connection.scalar(
         sa.select(sa.func.count())
-        .select_from(claims)
-        .where(claims.c.plan_id.in_(plan_ids), claims.c.state == "enrolled")
-        .where(claims.c.workflow_id == workflow_id)
+        .select_from(claim_states)
+        .where(claim_states.c.plan_id.in_(plan_ids), claim_states.c.state == "enrolled")
+        .where(claim_states.c.workflow_id == workflow_id)
     )
     return OwedActivation(
         workflow_id,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
-from dialnexa_pipeline.ledger.tables import approvals, batches, claims, plans
+from dialnexa_pipeline.ledger.tables import approvals, batches, claim_states, plans
 
 
 class PlanHeld(DialNexaError):
@@ -166,8 +166,8 @@ def _planned_leads(connection: sa.Connection, plan_id: str) -> int:
     return (
         connection.scalar(
             sa.select(sa.func.count())
-            .select_from(claims)
-            .where(claims.c.plan_id == plan_id, claims.c.state == "planned")
+            .select_from(claim_states)
+            .where(claim_states.c.plan_id == plan_id, claim_states.c.state == "planned")
         )
         or 0
     )

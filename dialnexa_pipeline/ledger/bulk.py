@@ -1,7 +1,7 @@
-"""Many rows to the database in one statement: a JSON document read as a relation."""
+"""Many rows to the database in one statement: a JSON document or arrays read as a relation."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _POSTGRES_TYPES = {"text": "text", "int": "bigint"}
 _SQLITE_TYPES = {"text": "TEXT", "int": "INTEGER"}
@@ -40,3 +40,23 @@ def rows_parameter(rows: Sequence[Sequence[object]]) -> str:
         ensure_ascii=False,
         separators=(",", ":"),
     )
+
+
+def numbers_relation(dialect: str) -> str:
+    """SQL of a relation with one column `number`, read from the bound parameter `:numbers`."""
+    if dialect == "postgresql":
+        return "(SELECT unnest(CAST(:numbers AS bigint[])) AS number)"
+    return "(SELECT value AS number FROM json_each(:numbers))"
+
+
+def numbers_parameter(dialect: str, numbers: Iterable[int]) -> str:
+    """The value for `:numbers`."""
+    listed = ",".join(map(str, numbers))
+    return f"{{{listed}}}" if dialect == "postgresql" else f"[{listed}]"
+
+
+def fit_text(values: Sequence[str]) -> Sequence[str]:
+    """The values as PostgreSQL takes them: its text holds no NUL, so one is shown as U+FFFD."""
+    if not any("\0" in value for value in values):
+        return values
+    return [value.replace("\0", "\ufffd") for value in values]

@@ -9,7 +9,7 @@ from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
-from dialnexa_pipeline.ledger.tables import batches, claims
+from dialnexa_pipeline.ledger.tables import batches, claim_states, claims
 from dialnexa_pipeline.ledger.transitions import (
     count_claims,
     enrol_claims,
@@ -18,12 +18,17 @@ from dialnexa_pipeline.ledger.transitions import (
     put_batch_in_doubt,
     select_batches,
     select_claims,
+    undecided,
 )
 
 _HELD = "in_doubt/held"
 _HELD_DETAIL = (
     "Two listings of the workflow lack this row, and the sync says in_doubt: hold, so a person "
     "decides: `dialnexa reconcile --release` lets the next run plan it again."
+)
+_NO_ANSWER = "in_doubt/no_answer"
+_SHOWN_AFTER_ALL = (
+    "A later listing showed rows that two listings had lacked, so the others are in doubt again."
 )
 
 
@@ -47,7 +52,7 @@ class Doubts:
 
     def claims_of(self, batch_id: str) -> list[Claim]:
         """The claims of a batch that are in doubt."""
-        return select_claims(self._database, batch_id, claims.c.state == "in_doubt")
+        return select_claims(self._database, batch_id, claim_states.c.state == "in_doubt")
 
     def due(self, *, sync: str | None = None, settle: timedelta, confirm: timedelta) -> list[str]:
         """Ids of batches that reconciling now can bring forward, oldest first.
@@ -112,7 +117,7 @@ class Doubts:
                     connection,
                     lock_batch(connection, batch_id),
                     now,
-                    reason="in_doubt/no_answer",
+                    reason=_NO_ANSWER,
                     detail=detail,
                 )
             return found
@@ -124,13 +129,13 @@ class Doubts:
             if batch.state != "in_doubt":
                 return 0
             now = self._database.now(connection)
-            enrol_claims(connection, batch_id, dict(found), now)
+            enrol_claims(connection, batch, found, now)
             missing = count_claims(connection, batch_id, "in_doubt")
             if missing == 0:
                 finish_batch(connection, batch, now, state="enrolled", settled_at=now)
             elif found:
                 change_id = note_change(connection, now, batch.sync, batch.plan_id, batch_id)
-                resolve_enrolled(connection, batch_id, now=now, change_id=change_id)
+                resolve_enrolled(connection, batch, now=now, change_id=change_id)
             return missing
 
     def note_absence(
@@ -191,7 +196,7 @@ class Doubts:
             now = self._database.now(connection)
             released = connection.execute(
                 sa.update(claims)
-                .where(claims.c.batch_id == batch_id, claims.c.state == "in_doubt")
+                .where(undecided(batch.batch_no))
                 .values(
                     state="released",
                     live=False,
@@ -212,12 +217,12 @@ class Doubts:
 
 
 def _tell_held(connection: sa.Connection, batch: Batch, now: datetime, *, held: bool) -> None:
-    """Rows proved absent say that they wait for a person; when the proof fell, why they doubt."""
-    reason, detail = (_HELD, _HELD_DETAIL) if held else (batch.reason, batch.detail)
+    """Rows proved absent say that they wait for a person, as long as the proof stands."""
+    reason, detail = (_HELD, _HELD_DETAIL) if held else (_NO_ANSWER, _SHOWN_AFTER_ALL)
     connection.execute(
-        sa.update(claims)
-        .where(claims.c.batch_id == batch.batch_id, claims.c.state == "in_doubt")
+        sa.update(batches)
+        .where(batches.c.batch_id == batch.batch_id)
         .values(reason=reason, detail=detail)
     )
     change_id = note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
-    list_unenrolled_claims(connection, batch.batch_id, now=now, change_id=change_id)
+    list_unenrolled_claims(connection, batch, now=now, change_id=change_id)

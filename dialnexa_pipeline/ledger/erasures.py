@@ -59,7 +59,7 @@ class Erasures:
         with self._database.transaction() as connection:
             found = connection.execute(
                 sa.text(
-                    "SELECT phone FROM claims WHERE phone IS NOT NULL AND sync = :sync "
+                    "SELECT phone FROM claim_states WHERE phone IS NOT NULL AND sync = :sync "
                     f"AND lead_key {asked} UNION "
                     "SELECT CAST(substr(phone, 2) AS BIGINT) FROM rejected_rows "
                     f"WHERE phone IS NOT NULL AND sync = :sync AND lead_key {asked}"
@@ -73,7 +73,7 @@ class Erasures:
         relation = rows_relation(self._database.dialect, {"phone": "int"})
         statement = sa.text(
             "WITH RECURSIVE holding (batch_id) AS ("
-            "SELECT DISTINCT batch_id FROM claims "
+            "SELECT DISTINCT batch_id FROM claim_states "
             f"WHERE phone IN (SELECT phone FROM {relation} AS asked) UNION "
             "SELECT batches.parent_batch_id FROM batches "
             "JOIN holding ON holding.batch_id = batches.batch_id "
@@ -121,7 +121,7 @@ class Erasures:
             now = self._database.now(connection)
             standing = connection.scalar(
                 sa.text(
-                    "SELECT count(*) FROM claims "
+                    "SELECT count(*) FROM claim_states "
                     f"WHERE phone IN (SELECT phone FROM {asked} AS asked) "
                     "AND state IN ('planned', 'in_doubt', 'enrolled')"
                 ),
@@ -144,17 +144,17 @@ class Erasures:
                 sa.text(
                     "UPDATE claims SET phone = NULL, raw_phone = NULL, detail = NULL, "
                     f"live = :dead WHERE phone IN (SELECT phone FROM {asked} AS asked) "
-                    "RETURNING batch_id"
+                    "RETURNING batch_no"
                 ).bindparams(sa.bindparam("dead", type_=sa.Boolean)),
                 {"dead": False, "rows": rows},
             ).scalars()
-            for batch_id in sorted(set(touched)):
+            for batch_no in sorted(set(touched)):
                 batch = connection.execute(
-                    sa.select(batches.c.sync, batches.c.plan_id).where(
-                        batches.c.batch_id == batch_id
+                    sa.select(batches.c.sync, batches.c.plan_id, batches.c.batch_id).where(
+                        batches.c.batch_no == batch_no
                     )
                 ).one()
-                note_change(connection, now, batch.sync, batch.plan_id, batch_id)
+                note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
             self._erase_rejected(connection, {f"+{phone}" for phone in hashes}, spelled)
 
     def scrub(self) -> None:

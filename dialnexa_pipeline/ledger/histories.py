@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Batch, Plan
-from dialnexa_pipeline.ledger.tables import batches, claims, plans, rejected_rows
+from dialnexa_pipeline.ledger.tables import batches, claim_states, plans, rejected_rows
+from dialnexa_pipeline.ledger.transitions import lead_ids_of
 
 _BEFORE_RUN = (
     "sync",
@@ -100,11 +102,13 @@ class Histories:
 
     def of_lead(self, lead_key: str, *, sync: str | None = None) -> History:
         """By the source's key, in one sync or in all."""
-        return self._read(claims.c.lead_key == lead_key, rejected_rows.c.lead_key == lead_key, sync)
+        return self._read(
+            claim_states.c.lead_key == lead_key, rejected_rows.c.lead_key == lead_key, sync
+        )
 
     def of_phone(self, phone: int, *, sync: str | None = None) -> History:
         """By the digits of the E.164 form, in one sync or in all."""
-        return self._read(claims.c.phone == phone, rejected_rows.c.phone == f"+{phone}", sync)
+        return self._read(claim_states.c.phone == phone, rejected_rows.c.phone == f"+{phone}", sync)
 
     def newest_plans(self) -> list[PlanSummary]:
         """One a sync, by name."""
@@ -148,30 +152,20 @@ class Histories:
         of_refusals: sa.ColumnElement[bool],
         sync: str | None,
     ) -> History:
+        shown = claim_states.c
         found = (
             sa.select(
-                claims.c.sync,
-                claims.c.workflow_id,
-                claims.c.lead_key,
-                claims.c.phone,
-                claims.c.state,
-                claims.c.live,
-                claims.c.reason,
-                claims.c.detail,
-                claims.c.lead_id,
-                claims.c.batch_id,
+                claim_states,
                 batches.c.state.label("batch_state"),
                 batches.c.partition_key,
                 plans.c.run_id,
                 batches.c.sent_by_run,
-                claims.c.claimed_at,
                 batches.c.sent_at,
-                claims.c.settled_at,
             )
-            .join(batches, batches.c.batch_id == claims.c.batch_id)
-            .join(plans, plans.c.plan_id == claims.c.plan_id)
+            .join(batches, batches.c.batch_no == shown.batch_no)
+            .join(plans, plans.c.plan_id == shown.plan_id)
             .where(of_claims)
-            .order_by(claims.c.claimed_at, claims.c.enrolment_ref)
+            .order_by(shown.claimed_at, shown.enrolment_ref)
         )
         refused = (
             sa.select(
@@ -184,10 +178,34 @@ class Histories:
             .order_by(rejected_rows.c.first_seen_at, rejected_rows.c.workflow_id)
         )
         if sync is not None:
-            found = found.where(claims.c.sync == sync)
+            found = found.where(shown.sync == sync)
             refused = refused.where(rejected_rows.c.sync == sync)
         with self._database.transaction() as connection:
+            rows = connection.execute(found).all()
+            ids = lead_ids_of(connection, {row.batch_no for row in rows})
             return History(
-                tuple(ClaimHistory(*row) for row in connection.execute(found)),
+                tuple(_claim_history(row, ids.get(row.batch_no, {}).get(row.seq)) for row in rows),
                 tuple(RefusalHistory(*row) for row in connection.execute(refused)),
             )
+
+
+def _claim_history(row: sa.Row[Any], lead_id: str | None) -> ClaimHistory:
+    return ClaimHistory(
+        row.sync,
+        row.workflow_id,
+        row.lead_key,
+        row.phone,
+        row.state,
+        row.live,
+        row.reason,
+        row.detail,
+        lead_id,
+        row.batch_id,
+        row.batch_state,
+        row.partition_key,
+        row.run_id,
+        row.sent_by_run,
+        row.claimed_at,
+        row.sent_at,
+        row.settled_at,
+    )

@@ -1,7 +1,7 @@
 """Plans and claims: who may be sent, decided by the database before anything leaves."""
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -9,23 +9,17 @@ import sqlalchemy as sa
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.abandoned import release_abandoned, release_unsent
 from dialnexa_pipeline.ledger.approvals import Hold, pass_on_approval, refuse_when_held
-from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation
 from dialnexa_pipeline.ledger.changes import note_change
+from dialnexa_pipeline.ledger.claiming import insert_claims
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.records import Candidate, Count, Holder, Plan, RefusedRow
+from dialnexa_pipeline.ledger.numbering import claim_number, next_number, workflow_number
+from dialnexa_pipeline.ledger.records import Candidates, Count, Holder, Plan, RefusedRow
 from dialnexa_pipeline.ledger.rejections import resolve_not_seen_again, upsert_rejected_rows
-from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans
+from dialnexa_pipeline.ledger.tables import CLAIM_STATE, batches, claims, plan_counts, plans
 
-_CLAIM_COLUMNS = {
-    "enrolment_ref": "text",
-    "batch_id": "text",
-    "seq": "int",
-    "workflow_id": "text",
-    "lead_key": "text",
-    "raw_phone": "text",
-    "phone": "int",
-}
 _BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
+_WORKFLOW_NO = "(SELECT workflow_no FROM workflows WHERE workflow_id = :workflow_id)"
 
 
 class PlanSuperseded(DialNexaError):
@@ -70,6 +64,7 @@ class Plans:
             connection.execute(
                 sa.insert(plans).values(
                     plan_id=plan.plan_id,
+                    plan_no=next_number(connection, plans.c.plan_no),
                     sync=sync,
                     partition_key=partition_key,
                     run_id=run_id,
@@ -93,14 +88,17 @@ class Plans:
 
     def expire(self, workflow_id: str, phones: Collection[int], *, older_than: timedelta) -> None:
         """End enrolled claims past the sync's `dedupe` duration, so the numbers are free again."""
-        relation = rows_relation(self._database.dialect, {"phone": "int"})
+        dialect = self._database.dialect
         with self._database.transaction() as connection:
             cutoff = self._database.now(connection) - older_than
             connection.execute(
                 sa.text(
-                    "UPDATE claims SET live = :dead WHERE live AND workflow_id = :workflow_id "
-                    "AND state = 'enrolled' AND settled_at < :cutoff "
-                    f"AND phone IN (SELECT phone FROM {relation} AS asked)"
+                    "UPDATE claims SET live = :dead FROM batches "
+                    f"WHERE claims.live AND claims.phone IN {numbers_relation(dialect)} "
+                    f"AND claims.workflow_no = {_WORKFLOW_NO} "
+                    "AND batches.batch_no = claims.batch_no "
+                    f"AND {CLAIM_STATE} = 'enrolled' "
+                    "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff"
                 ).bindparams(
                     sa.bindparam("dead", type_=sa.Boolean),
                     sa.bindparam("cutoff", type_=claims.c.settled_at.type),
@@ -109,7 +107,7 @@ class Plans:
                     "dead": False,
                     "workflow_id": workflow_id,
                     "cutoff": cutoff,
-                    "rows": rows_parameter([[phone] for phone in phones]),
+                    "numbers": numbers_parameter(dialect, phones),
                 },
             )
 
@@ -125,15 +123,16 @@ class Plans:
         Args:
             forgotten_after: leave out enrolled claims that `expire` would end.
         """
-        relation = rows_relation(self._database.dialect, {"phone": "int"})
+        dialect = self._database.dialect
         statement = sa.text(
-            "SELECT claims.phone, claims.sync, claims.lead_key, claims.state, "
-            f"batches.state AS batch_state FROM {relation} AS asked "
+            f"SELECT claims.phone, batches.sync, claims.lead_key, {CLAIM_STATE} AS state, "
+            f"batches.state AS batch_state FROM {numbers_relation(dialect)} AS asked "
             # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
-            "CROSS JOIN claims JOIN batches ON batches.batch_id = claims.batch_id "
-            "WHERE claims.workflow_id = :workflow_id "
-            "AND claims.phone = asked.phone AND claims.live "
-            "AND NOT (claims.state = 'enrolled' AND claims.settled_at < :cutoff)"
+            "CROSS JOIN claims JOIN batches ON batches.batch_no = claims.batch_no "
+            f"WHERE claims.workflow_no = {_WORKFLOW_NO} "
+            "AND claims.phone = asked.number AND claims.live "
+            f"AND NOT ({CLAIM_STATE} = 'enrolled' "
+            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
         ).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type))
         with self._database.transaction() as connection:
             cutoff = (
@@ -146,7 +145,7 @@ class Plans:
                 {
                     "workflow_id": workflow_id,
                     "cutoff": cutoff,
-                    "rows": rows_parameter([[phone] for phone in phones]),
+                    "numbers": numbers_parameter(dialect, phones),
                 },
             )
             return {
@@ -157,56 +156,36 @@ class Plans:
     def claim(
         self,
         plan: Plan,
-        candidates: Sequence[Candidate],
+        candidates: Candidates,
         *,
         ref_column: str | None,
         hold_absent: bool = False,
-    ) -> set[str]:
-        """Reserve each candidate's (workflow, phone); return the refs that won.
+    ) -> set[int]:
+        """Reserve each candidate's (workflow, phone); return the places in the plan that lost.
 
-        A candidate whose number is already claimed is left out of the answer: the unique index
-        decides, whoever else is planning at this moment. Batches not yet known are added.
+        A candidate loses whose number is already claimed: the unique index decides, whoever else
+        is planning at this moment. A batch not yet known is added.
 
         Args:
-            hold_absent: rows of these batches that are proved absent wait for a person.
+            hold_absent: rows of this batch that are proved absent wait for a person.
 
         Raises:
             PlanSuperseded: a newer plan of the same sync and partition exists.
         """
-        if not candidates:
+        if not candidates.phones:
             return set()
-        relation = rows_relation(self._database.dialect, _CLAIM_COLUMNS)
-        names = ", ".join(_CLAIM_COLUMNS)
-        picked = ", ".join(f"asked.{name}" for name in _CLAIM_COLUMNS)
-        insert = sa.text(
-            f"INSERT INTO claims ({names}, plan_id, sync, state, live, claimed_at) "
-            f"SELECT {picked}, :plan_id, :sync, 'planned', :live, :now "
-            # One order for everybody: two planners that meet must not wait for each other.
-            f"FROM {relation} AS asked WHERE true ORDER BY asked.workflow_id, asked.phone "
-            "ON CONFLICT (workflow_id, phone) WHERE live DO NOTHING RETURNING enrolment_ref"
-        ).bindparams(
-            sa.bindparam("live", type_=sa.Boolean),
-            sa.bindparam("now", type_=claims.c.claimed_at.type),
-        )
-        rows = [
-            (c.enrolment_ref, c.batch_id, c.seq, c.workflow_id, c.lead_key, c.raw_phone, c.phone)
-            for c in candidates
-        ]
         with self._database.transaction() as connection:
-            self._lock_open(connection, plan)
-            now = self._database.now(connection)
-            self._add_batches(connection, plan, candidates, ref_column, hold_absent=hold_absent)
-            won = connection.execute(
-                insert,
-                {
-                    "plan_id": plan.plan_id,
-                    "sync": plan.sync,
-                    "live": True,
-                    "now": now,
-                    "rows": rows_parameter(rows),
-                },
+            plan_no = self._lock_open(connection, plan)
+            batch_no = self._add_batch(
+                connection, plan, candidates, ref_column, hold_absent=hold_absent
             )
-            return set(won.scalars())
+            return insert_claims(
+                connection,
+                candidates,
+                first_claim_no=claim_number(plan_no, candidates.first_seq),
+                batch_no=batch_no,
+                workflow_no=workflow_number(connection, candidates.workflow_id),
+            )
 
     def refuse(self, plan: Plan, rows: Sequence[RefusedRow], counts: Sequence[Count]) -> None:
         """Write down leads that get no claim, and how many there were by outcome and reason."""
@@ -311,47 +290,50 @@ class Plans:
             ).first()
         return Plan(row.plan_id, row.sync, row.partition_key, row.run_id) if row else None
 
-    def _lock_open(self, connection: sa.Connection, plan: Plan) -> None:
-        state = connection.scalar(
-            sa.select(plans.c.state).where(plans.c.plan_id == plan.plan_id).with_for_update()
-        )
-        if state != "open":
+    def _lock_open(self, connection: sa.Connection, plan: Plan) -> int:
+        """The plan's number; the plan is locked until the transaction ends."""
+        found = connection.execute(
+            sa.select(plans.c.plan_no)
+            .where(plans.c.plan_id == plan.plan_id, plans.c.state == "open")
+            .with_for_update()
+        ).first()
+        if found is None:
             raise PlanSuperseded(
                 f"Sync {plan.sync!r}: another run planned the same sync and partition while this "
                 "one was planning, or took this one for dead because its heart-beat had stopped, "
                 "or somebody withdrew one of its numbers. This plan stops here and claims nothing "
                 "more; nothing was sent by it. Look at the newer run, or run the sync again."
             )
+        return int(found.plan_no)
 
-    def _add_batches(
+    def _add_batch(
         self,
         connection: sa.Connection,
         plan: Plan,
-        candidates: Sequence[Candidate],
+        candidates: Candidates,
         ref_column: str | None,
         *,
         hold_absent: bool,
-    ) -> None:
-        wanted: Mapping[str, str] = {c.batch_id: c.workflow_id for c in candidates}
-        known = set(
-            connection.execute(
-                sa.select(batches.c.batch_id).where(batches.c.batch_id.in_(list(wanted)))
-            ).scalars()
+    ) -> int:
+        """The batch's number; the batch is added unless it is known."""
+        number = connection.scalar(
+            sa.select(batches.c.batch_no).where(batches.c.batch_id == candidates.batch_id)
         )
-        now = self._database.now(connection)
-        for batch_id, workflow_id in wanted.items():
-            if batch_id not in known:
-                connection.execute(
-                    sa.insert(batches).values(
-                        batch_id=batch_id,
-                        plan_id=plan.plan_id,
-                        sync=plan.sync,
-                        partition_key=plan.partition_key,
-                        workflow_id=workflow_id,
-                        state="planned",
-                        ref_column=ref_column,
-                        hold_absent=hold_absent,
-                        row_count=0,
-                        created_at=now,
-                    )
+        if number is None:
+            number = next_number(connection, batches.c.batch_no)
+            connection.execute(
+                sa.insert(batches).values(
+                    batch_id=candidates.batch_id,
+                    batch_no=number,
+                    plan_id=plan.plan_id,
+                    sync=plan.sync,
+                    partition_key=plan.partition_key,
+                    workflow_id=candidates.workflow_id,
+                    state="planned",
+                    ref_column=ref_column,
+                    hold_absent=hold_absent,
+                    row_count=0,
+                    created_at=self._database.now(connection),
                 )
+            )
+        return int(number)

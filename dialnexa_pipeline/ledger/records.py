@@ -1,6 +1,7 @@
 """What the ledger hands in and out: typed rows, never bare dicts."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -18,16 +19,21 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """An eligible lead that asks for a claim in a batch."""
+class Candidates:
+    """Eligible leads of a workflow that ask for claims in one batch, in file order.
 
-    enrolment_ref: str
+    Attributes:
+        first_seq: place of the first lead in its plan; the others follow one by one, and no other
+            lead of the plan has one of these places.
+        phones: digits of the E.164 form.
+    """
+
     batch_id: str
-    seq: int
     workflow_id: str
-    lead_key: str
-    raw_phone: str
-    phone: int
+    first_seq: int
+    lead_keys: Sequence[str] = field(repr=False)
+    raw_phones: Sequence[str] = field(repr=False)
+    phones: Sequence[int] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class Batch:
     """One file, one POST, one workflow."""
 
     batch_id: str
+    batch_no: int
     plan_id: str
     parent_batch_id: str | None
     sync: str

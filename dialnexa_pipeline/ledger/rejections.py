@@ -6,8 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
-from dialnexa_pipeline.ledger.records import Plan, RefusedRow
-from dialnexa_pipeline.ledger.tables import batches, claims, rejected_rows
+from dialnexa_pipeline.ledger.records import Batch, Plan, RefusedRow
+from dialnexa_pipeline.ledger.tables import batches, claim_states, claims, rejected_rows
 
 _COLUMNS = {
     "workflow_id": "text",
@@ -73,9 +73,11 @@ def upsert_rejected_rows(
 
 
 def list_unenrolled_claims(
-    connection: sa.Connection, batch_id: str, *, now: datetime, change_id: int
+    connection: sa.Connection, batch: Batch, *, now: datetime, change_id: int
 ) -> None:
     """Copy a batch's claims that are not enrolled into the rejected rows, by their state."""
+    if not _has_unenrolled_claims(connection, batch):
+        return
     connection.execute(
         sa.text(
             "INSERT INTO rejected_rows (workflow_id, lead_key, outcome, reason, detail, raw_phone,"
@@ -86,36 +88,80 @@ def list_unenrolled_claims(
             "ELSE claims.state END, "
             "COALESCE(claims.reason, 'planned/not_sent'), claims.detail, claims.raw_phone, "
             "'+' || CAST(claims.phone AS TEXT), claims.sync, claims.plan_id, "
-            "batches.partition_key, claims.batch_id, :now, :now, :change_id "
-            "FROM claims JOIN batches ON batches.batch_id = claims.batch_id "
-            "WHERE claims.batch_id = :batch_id AND claims.state <> 'enrolled' "
+            ":partition_key, claims.batch_id, :now, :now, :change_id "
+            "FROM claim_states AS claims "
+            "WHERE claims.batch_no = :batch_no AND claims.state <> 'enrolled' "
             # Withdrawn with a reason: before it was sent.
             "AND (claims.state <> 'withdrawn' OR claims.reason IS NOT NULL) "
             # A lead that was enrolled meanwhile, through another batch, stands in nobody's way.
-            "AND NOT EXISTS (SELECT 1 FROM claims AS other WHERE other.live "
-            "AND other.workflow_id = claims.workflow_id AND other.phone = claims.phone "
-            "AND other.state = 'enrolled' AND other.sync = claims.sync "
+            "AND NOT EXISTS (SELECT 1 FROM claims AS other "
+            "JOIN batches ON batches.batch_no = other.batch_no "
+            "WHERE other.live AND other.phone = claims.phone "
+            "AND other.workflow_no = (SELECT workflow_no FROM workflows "
+            "WHERE workflow_id = :workflow_id) "
+            "AND COALESCE(other.state, batches.state) = 'enrolled' AND batches.sync = claims.sync "
             "AND other.lead_key = claims.lead_key) "
             "ORDER BY claims.workflow_id, claims.lead_key "
             f"{_ON_CONFLICT}"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
-        {"now": now, "change_id": change_id, "batch_id": batch_id},
+        {
+            "now": now,
+            "change_id": change_id,
+            "batch_no": batch.batch_no,
+            "partition_key": batch.partition_key,
+            "workflow_id": batch.workflow_id,
+        },
     )
 
 
+def _has_unenrolled_claims(connection: sa.Connection, batch: Batch) -> bool:
+    """False for the batch that is enrolled whole: two steps in an index instead of all its rows."""
+    state = connection.scalar(
+        sa.select(batches.c.state).where(batches.c.batch_no == batch.batch_no)
+    )
+    if state != "enrolled":
+        return True
+    others = sa.select(sa.literal(1)).where(
+        claims.c.batch_no == batch.batch_no,
+        claims.c.state.in_(("rejected", "released", "withdrawn")),
+    )
+    return connection.scalar(others.limit(1)) is not None
+
+
 def resolve_enrolled(
-    connection: sa.Connection, batch_id: str, *, now: datetime, change_id: int
+    connection: sa.Connection, batch: Batch, *, now: datetime, change_id: int
 ) -> None:
     """Mark rejected rows whose lead is enrolled now as resolved."""
+    if not _lists_claimed_leads(connection, batch):
+        return
     connection.execute(
         sa.text(
             "UPDATE rejected_rows SET resolved_at = :now, change_id = :change_id "
             "WHERE resolved_at IS NULL AND (sync, workflow_id, lead_key) IN ("
-            "SELECT sync, workflow_id, lead_key FROM claims "
-            "WHERE batch_id = :batch_id AND state = 'enrolled')"
+            "SELECT sync, workflow_id, lead_key FROM claim_states "
+            "WHERE batch_no = :batch_no AND state = 'enrolled')"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.resolved_at.type)),
-        {"now": now, "change_id": change_id, "batch_id": batch_id},
+        {"now": now, "change_id": change_id, "batch_no": batch.batch_no},
     )
+
+
+def _lists_claimed_leads(connection: sa.Connection, batch: Batch) -> bool:
+    """False when no open row can be of a lead that this batch claims.
+
+    What the batch's own plan refused it did not claim; so rows matter that another plan listed, or
+    that were listed as claims of a batch. Each question is one step in the index of open rows.
+    """
+    open_rows = sa.select(sa.literal(1)).where(
+        rejected_rows.c.sync == batch.sync, rejected_rows.c.resolved_at.is_(None)
+    )
+    questions = (
+        open_rows.where(rejected_rows.c.plan_id < batch.plan_id),
+        open_rows.where(rejected_rows.c.plan_id > batch.plan_id),
+        open_rows.where(
+            rejected_rows.c.plan_id == batch.plan_id, rejected_rows.c.batch_id.is_not(None)
+        ),
+    )
+    return any(connection.scalar(question.limit(1)) is not None for question in questions)
 
 
 def resolve_not_seen_again(
@@ -133,16 +179,17 @@ def resolve_not_seen_again(
         rejected_rows.c.plan_id != plan.plan_id,
         rejected_rows.c.resolved_at.is_(None),
     )
-    planned_again = sa.select(claims.c.sync, claims.c.workflow_id, claims.c.lead_key).where(
-        claims.c.plan_id == plan.plan_id, claims.c.state == "planned"
+    of_claim = (claim_states.c.sync, claim_states.c.workflow_id, claim_states.c.lead_key)
+    planned_again = sa.select(*of_claim).where(
+        claim_states.c.plan_id == plan.plan_id, claim_states.c.state == "planned"
     )
     unsettled = (
-        sa.select(claims.c.sync, claims.c.workflow_id, claims.c.lead_key)
-        .join(batches, batches.c.batch_id == claims.c.batch_id)
+        sa.select(*of_claim)
+        .join(batches, batches.c.batch_no == claim_states.c.batch_no)
         .where(
             batches.c.sync == plan.sync,
             batches.c.state.in_(("sending", "in_doubt")),
-            claims.c.state.in_(("planned", "in_doubt")),
+            claim_states.c.state.in_(("planned", "in_doubt")),
         )
     )
     # Sorted lists. A join or NOT IN may look at every claim for every row: PostgreSQL chooses

@@ -8,21 +8,25 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.approvals import refuse_when_held
-from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.numbering import next_number
 from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
 from dialnexa_pipeline.ledger.switches import refuse_when_stopped
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
+    claim_numbers,
     enrol_claims,
     finish_batch,
+    keep_lead_ids,
     lock_batch,
     put_batch_in_doubt,
     reject_claims,
     select_batches,
     select_claims,
+    undecided,
 )
 
 
@@ -58,10 +62,10 @@ class Batches:
         with self._database.transaction() as connection:
             children = connection.execute(
                 sa.select(batches.c.batch_id)
-                .join(claims, claims.c.batch_id == batches.c.batch_id)
+                .join(claims, claims.c.batch_no == batches.c.batch_no)
                 .where(batches.c.parent_batch_id == batch_id)
                 .group_by(batches.c.batch_id)
-                .order_by(sa.func.min(claims.c.seq))
+                .order_by(sa.func.min(claims.c.claim_no))
             )
             return list(children.scalars())
 
@@ -122,13 +126,8 @@ class Batches:
         """sending → enrolled: every claim is enrolled; `lead_ids` is ref → DialNexa's lead id."""
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
-            enrol_claims(connection, batch_id, lead_ids, now)
             # The answer accounts for every row, also for those whose id it does not tell.
-            connection.execute(
-                sa.update(claims)
-                .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
-                .values(state="enrolled", settled_at=now, reason=None, detail=None)
-            )
+            keep_lead_ids(connection, batch.batch_no, lead_ids)
             finish_batch(connection, batch, now, state="enrolled", settled_at=now)
 
     def settle_rejected(
@@ -150,7 +149,7 @@ class Batches:
         """
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
-            reject_claims(connection, batch_id, rejected, now)
+            reject_claims(connection, batch, rejected, now)
             child = self._move_planned_claims(connection, batch, now)
             finish_batch(connection, batch, now, state="rejected", settled_at=now, detail=detail)
             return child
@@ -171,7 +170,7 @@ class Batches:
             if batch.state != "planned":
                 return False
             now = self._database.now(connection)
-            reject_claims(connection, batch_id, rejected, now)
+            reject_claims(connection, batch, rejected, now)
             finish_batch(connection, batch, now, state="rejected", settled_at=now, detail=detail)
             return True
 
@@ -181,10 +180,10 @@ class Batches:
         """sending → rejected: the rows named by ref go to one new batch, the rest to another."""
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
-            relation = rows_relation(self._database.dialect, {"ref": "text"})
-            suspected = sa.text(
-                f"claims.enrolment_ref IN (SELECT asked.ref FROM {relation} AS asked)"
-            ).bindparams(rows=rows_parameter([[ref] for ref in refs]))
+            dialect = self._database.dialect
+            suspected = sa.text(f"claims.claim_no IN {numbers_relation(dialect)}").bindparams(
+                numbers=numbers_parameter(dialect, claim_numbers(connection, batch, refs))
+            )
             children = [
                 self._move_planned_claims(connection, batch, now, suspected),
                 self._move_planned_claims(connection, batch, now),
@@ -200,14 +199,14 @@ class Batches:
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
             middle = connection.scalar(
-                sa.select(claims.c.seq)
-                .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
-                .order_by(claims.c.seq)
+                sa.select(claims.c.claim_no)
+                .where(undecided(batch.batch_no))
+                .order_by(claims.c.claim_no)
                 .offset(batch.row_count // 2)
                 .limit(1)
             )
             halves = [
-                self._move_planned_claims(connection, batch, now, claims.c.seq < middle),
+                self._move_planned_claims(connection, batch, now, claims.c.claim_no < middle),
                 self._move_planned_claims(connection, batch, now),
             ]
             finish_batch(connection, batch, now, state="rejected", settled_at=now, detail=detail)
@@ -223,11 +222,6 @@ class Batches:
         """sending → failed: DialNexa refused the call itself; rows are kept as planned."""
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
-            connection.execute(
-                sa.update(claims)
-                .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
-                .values(reason=reason, detail=detail)
-            )
             finish_batch(
                 connection, batch, now, state="failed", settled_at=now, reason=reason, detail=detail
             )
@@ -245,7 +239,7 @@ class Batches:
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
             if enrolled:
-                enrol_claims(connection, batch_id, enrolled, now)
+                enrol_claims(connection, batch, enrolled, now)
             put_batch_in_doubt(connection, batch, now, reason=reason, detail=detail)
 
     def list_unsent(self, plan_id: str) -> int:
@@ -253,7 +247,7 @@ class Batches:
         with self._database.transaction() as connection:
             now = self._database.now(connection)
             unsent = connection.execute(
-                sa.select(batches.c.batch_id, batches.c.sync, batches.c.row_count)
+                sa.select(batches.c.batch_id)
                 .join(plans, plans.c.plan_id == batches.c.plan_id)
                 .where(
                     batches.c.plan_id == plan_id,
@@ -261,11 +255,14 @@ class Batches:
                     batches.c.state.in_(("planned", "released")),
                     batches.c.row_count > 0,
                 )
-            ).all()
-            for row in unsent:
-                change_id = note_change(connection, now, row.sync, plan_id, row.batch_id)
-                list_unenrolled_claims(connection, row.batch_id, now=now, change_id=change_id)
-            return sum(row.row_count for row in unsent)
+            ).scalars()
+            rows = 0
+            for batch_id in unsent.all():
+                batch = lock_batch(connection, batch_id)
+                change_id = note_change(connection, now, batch.sync, plan_id, batch_id)
+                list_unenrolled_claims(connection, batch, now=now, change_id=change_id)
+                rows += batch.row_count
+            return rows
 
     def _move_planned_claims(
         self,
@@ -275,13 +272,15 @@ class Batches:
         *conditions: sa.ColumnElement[bool] | sa.TextClause,
     ) -> str | None:
         child = secrets.token_hex(8)
-        picked = (claims.c.batch_id == parent.batch_id, claims.c.state == "planned", *conditions)
+        picked = (undecided(parent.batch_no), *conditions)
         count = connection.scalar(sa.select(sa.func.count()).select_from(claims).where(*picked))
         if not count:
             return None
+        child_no = next_number(connection, batches.c.batch_no)
         connection.execute(
             sa.insert(batches).values(
                 batch_id=child,
+                batch_no=child_no,
                 plan_id=parent.plan_id,
                 parent_batch_id=parent.batch_id,
                 sync=parent.sync,
@@ -294,7 +293,7 @@ class Batches:
                 created_at=now,
             )
         )
-        connection.execute(sa.update(claims).where(*picked).values(batch_id=child))
+        connection.execute(sa.update(claims).where(*picked).values(batch_no=child_no))
         return child
 
     def _own(self, connection: sa.Connection, batch_id: str, owner: str) -> tuple[Batch, datetime]:

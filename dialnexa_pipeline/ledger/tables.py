@@ -29,6 +29,7 @@ plans = sa.Table(
     "plans",
     metadata,
     sa.Column("plan_id", sa.Text, primary_key=True),
+    sa.Column("plan_no", sa.BigInteger),
     sa.Column("sync", sa.Text, nullable=False),
     sa.Column("partition_key", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
@@ -44,6 +45,7 @@ plans = sa.Table(
     sa.Column("lease_expires_at", UtcDateTime),
     sa.CheckConstraint("state IN ('open', 'ready', 'superseded')", name="plan_state"),
     sa.Index("plans_by_sync", "sync", "partition_key", "created_at"),
+    sa.Index("plans_by_number", "plan_no", unique=True),
 )
 
 plan_counts = sa.Table(
@@ -60,6 +62,7 @@ batches = sa.Table(
     "batches",
     metadata,
     sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("batch_no", sa.BigInteger),
     sa.Column("plan_id", sa.Text, sa.ForeignKey("plans.plan_id"), nullable=False),
     sa.Column("parent_batch_id", sa.Text, sa.ForeignKey("batches.batch_id")),
     sa.Column("sync", sa.Text, nullable=False),
@@ -94,6 +97,7 @@ batches = sa.Table(
     ),
     sa.Index("batches_by_plan", "plan_id", "state"),
     sa.Index("batches_by_state", "state", "workflow_id"),
+    sa.Index("batches_by_number", "batch_no", unique=True),
 )
 
 # A workflow that a plan was uploaded to while it slept; it is activated once its list is verified.
@@ -108,40 +112,97 @@ activations = sa.Table(
     sa.Index("activations_by_sync", "sync", "activated_at"),
 )
 
+# The workflows that claims name by number, so that a claim stays narrow.
+workflows = sa.Table(
+    "workflows",
+    metadata,
+    sa.Column(
+        "workflow_no",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    sa.Column("workflow_id", sa.Text, nullable=False, unique=True),
+)
+
+# A claim's number is its plan's number and its place in the plan: see `ledger.numbering`.
 claims = sa.Table(
     "claims",
     metadata,
-    sa.Column("enrolment_ref", sa.Text, primary_key=True),
-    sa.Column("plan_id", sa.Text, sa.ForeignKey("plans.plan_id"), nullable=False),
-    sa.Column("batch_id", sa.Text, sa.ForeignKey("batches.batch_id"), nullable=False),
-    sa.Column("seq", sa.BigInteger, nullable=False),
-    sa.Column("sync", sa.Text, nullable=False),
-    sa.Column("workflow_id", sa.Text, nullable=False),
+    sa.Column(
+        "claim_no",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("batch_no", sa.BigInteger, nullable=False),
+    sa.Column("workflow_no", sa.BigInteger, nullable=False),
     sa.Column("lead_key", sa.Text, nullable=False),
     # Both are null after an erasure.
     sa.Column("raw_phone", sa.Text),
     sa.Column("phone", sa.BigInteger),
-    sa.Column("state", sa.Text, nullable=False),
     sa.Column("live", sa.Boolean, nullable=False),
-    sa.Column("lead_id", sa.Text),
+    # Null: what its batch says, so that a batch of thousands is settled by one row.
+    sa.Column("state", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("detail", sa.Text),
-    sa.Column("claimed_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),
     sa.CheckConstraint(
-        "state IN ('planned', 'in_doubt', 'enrolled', 'rejected', 'released', 'withdrawn')",
-        name="claim_state",
+        "state IN ('enrolled', 'rejected', 'released', 'withdrawn')", name="own_claim_state"
     ),
-    sa.Index("claims_by_batch", "batch_id"),
-    sa.Index("claims_by_plan", "plan_id", "state"),
+    sa.Index("claims_by_batch", "batch_no", "state"),
     sa.Index(
         "one_live_claim",
-        "workflow_id",
         "phone",
+        "workflow_no",
         unique=True,
         sqlite_where=sa.text("live"),
         postgresql_where=sa.text("live"),
     ),
+)
+
+# What a claim says itself, or what its batch says for it.
+CLAIM_STATE = (
+    "CASE WHEN claims.state IS NOT NULL THEN claims.state "
+    "WHEN batches.state IN ('planned', 'sending', 'failed') THEN 'planned' "
+    "ELSE batches.state END"
+)
+# A view: each claim with its state, so that readers need not know who says it.
+claim_states = sa.Table(
+    "claim_states",
+    sa.MetaData(),
+    sa.Column("claim_no", sa.BigInteger),
+    sa.Column("enrolment_ref", sa.Text),
+    sa.Column("seq", sa.BigInteger),
+    sa.Column("plan_id", sa.Text),
+    sa.Column("batch_id", sa.Text),
+    sa.Column("batch_no", sa.BigInteger),
+    sa.Column("sync", sa.Text),
+    sa.Column("workflow_id", sa.Text),
+    sa.Column("lead_key", sa.Text),
+    sa.Column("raw_phone", sa.Text),
+    sa.Column("phone", sa.BigInteger),
+    sa.Column("live", sa.Boolean),
+    sa.Column("state", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("detail", sa.Text),
+    sa.Column("claimed_at", UtcDateTime),
+    sa.Column("settled_at", UtcDateTime),
+)
+
+# What DialNexa called the leads of a batch: one JSON object per answer, place in the plan → id.
+lead_ids = sa.Table(
+    "lead_ids",
+    metadata,
+    sa.Column(
+        "answer_no",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    sa.Column("batch_no", sa.BigInteger, nullable=False),
+    sa.Column("ids", sa.Text, nullable=False),
+    sa.Index("lead_ids_by_batch", "batch_no"),
 )
 
 rejected_rows = sa.Table(
@@ -163,6 +224,14 @@ rejected_rows = sa.Table(
     sa.Column("resolved_at", UtcDateTime),
     sa.Column("change_id", sa.BigInteger, nullable=False),
     sa.Index("rejected_rows_by_change", "change_id"),
+    sa.Index(
+        "rejected_rows_open",
+        "sync",
+        "plan_id",
+        "batch_id",
+        sqlite_where=sa.text("resolved_at IS NULL"),
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    ),
 )
 
 changes = sa.Table(

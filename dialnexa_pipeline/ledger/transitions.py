@@ -1,19 +1,26 @@
 """What every transition of a batch shares: reading it, enrolling its claims, ending it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.bulk import (
+    numbers_parameter,
+    numbers_relation,
+    rows_parameter,
+    rows_relation,
+)
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.numbering import claim_number, place_in
 from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
-from dialnexa_pipeline.ledger.tables import batches, claims
+from dialnexa_pipeline.ledger.tables import batches, claim_states, claims, lead_ids, plans
 
 _BATCH_COLUMNS = [batches.c[name] for name in Batch.__dataclass_fields__]
-_CLAIM_COLUMNS = [claims.c[name] for name in Claim.__dataclass_fields__]
+_CLAIM_COLUMNS = [claim_states.c[name] for name in Claim.__dataclass_fields__]
 
 
 def lock_batch(connection: sa.Connection, batch_id: str) -> Batch:
@@ -41,8 +48,8 @@ def select_claims(
     """Claims of a batch, in file order."""
     statement = (
         sa.select(*_CLAIM_COLUMNS)
-        .where(claims.c.batch_id == batch_id, *conditions)
-        .order_by(claims.c.seq)
+        .where(claim_states.c.batch_id == batch_id, *conditions)
+        .order_by(claim_states.c.claim_no)
     )
     with database.transaction() as connection:
         return [Claim(*row) for row in connection.execute(statement)]
@@ -52,54 +59,79 @@ def count_claims(connection: sa.Connection, batch_id: str, state: str) -> int:
     """How many claims of a batch are in a state."""
     statement = (
         sa.select(sa.func.count())
-        .select_from(claims)
-        .where(claims.c.batch_id == batch_id, claims.c.state == state)
+        .select_from(claim_states)
+        .where(claim_states.c.batch_id == batch_id, claim_states.c.state == state)
     )
     return int(connection.scalar(statement) or 0)
 
 
-def batch_guard(dialect: str) -> str:
-    """SQL that keeps an update by ref inside one batch.
+def undecided(batch_no: int) -> sa.ColumnElement[bool]:
+    """Claims of a batch that say nothing themselves: whatever becomes of it becomes of them."""
+    return sa.and_(claims.c.batch_no == batch_no, claims.c.state.is_(None))
 
-    SQLite would scan the batch for each ref; the plus keeps it on the ref's own index.
-    """
-    return ("+" if dialect == "sqlite" else "") + "claims.batch_id = :batch_id"
+
+def keep_lead_ids(connection: sa.Connection, batch_no: int, ids: Mapping[str, str | None]) -> None:
+    """Add what an answer or a listing called the leads of a batch: ref → lead id."""
+    known = {place_in(ref): lead_id for ref, lead_id in ids.items() if lead_id is not None}
+    if known:
+        text = json.dumps(known, ensure_ascii=False, separators=(",", ":"))
+        connection.execute(
+            sa.insert(lead_ids).values(batch_no=batch_no, ids=text.replace("\\u0000", "\ufffd"))
+        )
+
+
+def lead_ids_of(connection: sa.Connection, batch_nos: Collection[int]) -> dict[int, dict[int, str]]:
+    """Batch number → place in the plan → lead id; a later answer overrules an earlier one."""
+    found: dict[int, dict[int, str]] = {}
+    rows = connection.execute(
+        sa.select(lead_ids.c.batch_no, lead_ids.c.ids)
+        .where(lead_ids.c.batch_no.in_(batch_nos))
+        .order_by(lead_ids.c.answer_no)
+    )
+    for batch_no, ids in rows:
+        of_batch = found.setdefault(batch_no, {})
+        of_batch.update((int(place), lead_id) for place, lead_id in json.loads(ids).items())
+    return found
 
 
 def enrol_claims(
-    connection: sa.Connection, batch_id: str, lead_ids: Mapping[str, str | None], now: datetime
+    connection: sa.Connection, batch: Batch, ids: Mapping[str, str | None], now: datetime
 ) -> None:
-    """Claims of the batch that are named by ref are enrolled; refs of other batches are not."""
-    if not lead_ids:
+    """Undecided claims of the batch that are named by ref are enrolled, before the others are."""
+    if not ids:
         return
     dialect = connection.dialect.name
-    relation = rows_relation(dialect, {"ref": "text", "lead_id": "text"})
     connection.execute(
         sa.text(
-            "UPDATE claims SET state = 'enrolled', lead_id = asked.lead_id, "
-            "settled_at = :now, reason = NULL, detail = NULL "
-            f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
-            f"AND {batch_guard(dialect)} AND claims.state IN ('planned', 'in_doubt')"
+            "UPDATE claims SET state = 'enrolled', settled_at = :now, reason = NULL, detail = NULL "
+            f"WHERE claims.claim_no IN {numbers_relation(dialect)} "
+            f"AND {_of_batch(dialect)} AND claims.state IS NULL"
         ).bindparams(sa.bindparam("now", type_=claims.c.settled_at.type)),
-        {"now": now, "batch_id": batch_id, "rows": rows_parameter(list(lead_ids.items()))},
+        {
+            "now": now,
+            "batch_no": batch.batch_no,
+            "numbers": numbers_parameter(dialect, claim_numbers(connection, batch, ids)),
+        },
     )
+    keep_lead_ids(connection, batch.batch_no, ids)
 
 
 def reject_claims(
     connection: sa.Connection,
-    batch_id: str,
+    batch: Batch,
     rejected: Mapping[str, tuple[str, str | None]],
     now: datetime,
 ) -> None:
-    """Claims of the batch that are named by ref are rejected with their reason and detail."""
+    """Undecided claims of the batch named by ref are rejected with their reason and detail."""
     dialect = connection.dialect.name
-    relation = rows_relation(dialect, {"ref": "text", "reason": "text", "detail": "text"})
+    relation = rows_relation(dialect, {"claim_no": "int", "reason": "text", "detail": "text"})
+    numbers = claim_numbers(connection, batch, rejected)
     connection.execute(
         sa.text(
             "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
             "reason = asked.reason, detail = asked.detail "
-            f"FROM {relation} AS asked WHERE claims.enrolment_ref = asked.ref "
-            f"AND {batch_guard(dialect)} AND claims.state = 'planned'"
+            f"FROM {relation} AS asked WHERE claims.claim_no = asked.claim_no "
+            f"AND {_of_batch(dialect)} AND claims.state IS NULL"
         ).bindparams(
             sa.bindparam("dead", type_=sa.Boolean),
             sa.bindparam("now", type_=claims.c.settled_at.type),
@@ -107,8 +139,10 @@ def reject_claims(
         {
             "dead": False,
             "now": now,
-            "batch_id": batch_id,
-            "rows": rows_parameter([(ref, *why) for ref, why in rejected.items()]),
+            "batch_no": batch.batch_no,
+            "rows": rows_parameter(
+                [(number, *why) for number, why in zip(numbers, rejected.values(), strict=True)]
+            ),
         },
     )
 
@@ -116,12 +150,7 @@ def reject_claims(
 def put_batch_in_doubt(
     connection: sa.Connection, batch: Batch, now: datetime, *, reason: str, detail: str
 ) -> None:
-    """Claims that are not proved enrolled are in doubt, and so is the batch."""
-    connection.execute(
-        sa.update(claims)
-        .where(claims.c.batch_id == batch.batch_id, claims.c.state == "planned")
-        .values(state="in_doubt", reason=reason, detail=detail)
-    )
+    """The batch is in doubt, and so are its claims that are not proved enrolled."""
     finish_batch(
         connection,
         batch,
@@ -142,5 +171,19 @@ def finish_batch(connection: sa.Connection, batch: Batch, now: datetime, **value
     )
     change_id = note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
     if values["state"] != "planned":
-        list_unenrolled_claims(connection, batch.batch_id, now=now, change_id=change_id)
-    resolve_enrolled(connection, batch.batch_id, now=now, change_id=change_id)
+        list_unenrolled_claims(connection, batch, now=now, change_id=change_id)
+    resolve_enrolled(connection, batch, now=now, change_id=change_id)
+
+
+def claim_numbers(connection: sa.Connection, batch: Batch, refs: Iterable[str]) -> list[int]:
+    """Numbers of claims named by ref; all are of the batch's plan."""
+    plan_no = connection.scalar(sa.select(plans.c.plan_no).where(plans.c.plan_id == batch.plan_id))
+    return [claim_number(int(plan_no or 0), place_in(ref)) for ref in refs]
+
+
+def _of_batch(dialect: str) -> str:
+    """SQL that keeps an update by number inside one batch.
+
+    SQLite would scan the batch for each number; the plus keeps it on the number's own key.
+    """
+    return ("+" if dialect == "sqlite" else "") + "claims.batch_no = :batch_no"

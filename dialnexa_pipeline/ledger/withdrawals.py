@@ -6,11 +6,22 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.bulk import (
+    numbers_parameter,
+    numbers_relation,
+    rows_parameter,
+    rows_relation,
+)
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.tables import batches, changes, claims, plans
-from dialnexa_pipeline.ledger.transitions import finish_batch, lock_batch
+from dialnexa_pipeline.ledger.numbering import claim_number_of
+from dialnexa_pipeline.ledger.tables import batches, changes, claim_states, claims, plans
+from dialnexa_pipeline.ledger.transitions import (
+    finish_batch,
+    lead_ids_of,
+    lock_batch,
+    undecided,
+)
 
 _WITHDRAWN_UNSENT = "suppressed/withdrawn"
 
@@ -44,10 +55,10 @@ class Withdrawals:
 
     def of_phones(self, phones: Collection[int]) -> list[StandingClaim]:
         """Every standing claim of some numbers, in any sync and workflow."""
-        relation = rows_relation(self._database.dialect, {"phone": "int"})
+        dialect = self._database.dialect
         return self._standing(
-            f"claims.phone IN (SELECT phone FROM {relation} AS asked)",
-            rows=rows_parameter([[phone] for phone in phones]),
+            f"claims.phone IN {numbers_relation(dialect)}",
+            numbers=numbers_parameter(dialect, phones),
         )
 
     def of_leads(self, sync: str, lead_keys: Collection[str]) -> list[StandingClaim]:
@@ -67,24 +78,28 @@ class Withdrawals:
             detail: who withdrew it and why.
         """
         with self._database.transaction() as connection:
+            number = claim_number_of(connection, enrolment_ref)
+            connection.execute(
+                sa.select(claims.c.claim_no).where(claims.c.claim_no == number).with_for_update()
+            )
             claim = connection.execute(
-                sa.select(claims)
-                .where(claims.c.enrolment_ref == enrolment_ref, claims.c.state == "enrolled")
-                .with_for_update()
+                sa.select(claim_states, claims.c.workflow_no)
+                .join(claims, claims.c.claim_no == claim_states.c.claim_no)
+                .where(claim_states.c.claim_no == number, claim_states.c.state == "enrolled")
             ).first()
             if claim is None:
                 return
             # A claim past the sync's dedupe duration comes to life again, unless another lives.
             others = sa.exists().where(
-                claims.c.workflow_id == claim.workflow_id,
+                claims.c.workflow_no == claim.workflow_no,
                 claims.c.phone == claim.phone,
                 claims.c.live,
             )
             alone = claim.live or not connection.scalar(sa.select(others))
             connection.execute(
                 sa.update(claims)
-                .where(claims.c.enrolment_ref == enrolment_ref)
-                .values(state="withdrawn", live=alone, detail=detail)
+                .where(claims.c.claim_no == number)
+                .values(state="withdrawn", live=alone, detail=detail, settled_at=claim.settled_at)
             )
             now = self._database.now(connection)
             note_change(connection, now, claim.sync, claim.plan_id, claim.batch_id)
@@ -99,9 +114,10 @@ class Withdrawals:
             How many other leads wait for the next run now; None when the claim was sent meanwhile.
         """
         with self._database.transaction() as connection:
+            number = claim_number_of(connection, enrolment_ref)
             claim = connection.execute(
-                sa.select(claims.c.plan_id, claims.c.batch_id).where(
-                    claims.c.enrolment_ref == enrolment_ref
+                sa.select(claim_states.c.plan_id, claim_states.c.batch_id).where(
+                    claim_states.c.claim_no == number
                 )
             ).one()
             state = connection.scalar(
@@ -113,8 +129,7 @@ class Withdrawals:
             now = self._database.now(connection)
             withdrawn = connection.execute(
                 sa.update(claims)
-                .where(claims.c.enrolment_ref == enrolment_ref)
-                .where(claims.c.batch_id == claim.batch_id, claims.c.state == "planned")
+                .where(claims.c.claim_no == number, undecided(batch.batch_no))
                 .values(state="withdrawn", settled_at=now, reason=_WITHDRAWN_UNSENT, detail=detail)
             )
             if withdrawn.rowcount == 0:
@@ -150,21 +165,19 @@ class Withdrawals:
 
     def _release(self, connection: sa.Connection, batch_id: str) -> int:
         now = self._database.now(connection)
-        others = connection.execute(
-            sa.update(claims)
-            .where(claims.c.batch_id == batch_id, claims.c.state == "planned")
-            .values(state="released", live=False, settled_at=now)
-        ).rowcount
         batch = lock_batch(connection, batch_id)
+        others = connection.execute(
+            sa.update(claims).where(undecided(batch.batch_no)).values(live=False)
+        ).rowcount
         finish_batch(connection, batch, now, state="released", settled_at=now)
         return others
 
     def _standing(self, condition: str, **parameters: str) -> list[StandingClaim]:
         statement = sa.text(
             "SELECT claims.enrolment_ref, claims.sync, claims.workflow_id, claims.lead_key, "
-            "claims.phone, claims.lead_id, claims.state, claims.batch_id, "
+            "claims.phone, claims.seq, claims.state, claims.batch_id, claims.batch_no, "
             "batches.state AS batch_state, batches.ref_column, batches.sent_at "
-            "FROM claims JOIN batches ON batches.batch_id = claims.batch_id "
+            "FROM claim_states AS claims JOIN batches ON batches.batch_no = claims.batch_no "
             f"WHERE {condition} AND claims.phone IS NOT NULL AND (claims.state = 'enrolled' "
             "OR claims.live AND claims.state IN ('planned', 'in_doubt', 'withdrawn')) "
             "ORDER BY claims.enrolment_ref"
@@ -172,6 +185,7 @@ class Withdrawals:
         with self._database.transaction() as connection:
             now = self._database.now(connection)
             rows = connection.execute(statement, parameters).all()
+            ids = lead_ids_of(connection, {row.batch_no for row in rows})
         return [
             StandingClaim(
                 row.enrolment_ref,
@@ -179,7 +193,7 @@ class Withdrawals:
                 row.workflow_id,
                 row.lead_key,
                 row.phone,
-                row.lead_id,
+                ids.get(row.batch_no, {}).get(row.seq),
                 row.state,
                 row.batch_id,
                 row.batch_state,

@@ -1,14 +1,13 @@
 """Record tables held against the ledger, row by row, on disk: memory does not grow with them."""
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger import Ledger
@@ -53,15 +52,14 @@ def differences(
     syncs = [sync] if sync is not None else ledger.accounts.syncs()
     found: dict[str, Difference] = {}
     for name, table in record_tables().tables.items():
-        values_of = attrgetter(*table.columns.keys())
         with tempfile.TemporaryDirectory() as folder, _Sides(Path(folder), table) as sides:
             for each in syncs:
                 for piece in LEDGER_ROWS[name][1](ledger, each):
-                    sides.add("ledger", [values_of(row) for row in piece])
+                    sides.add("ledger", piece.select(table.columns.keys()))
             with open_records(warehouse_url) as records:
                 for each in syncs:
                     for rows in records.read(name, each):
-                        sides.add("warehouse", rows)
+                        sides.add("warehouse", arrow_of(table, rows))
             found[name] = sides.compare()
     return found
 
@@ -83,8 +81,8 @@ class _Sides:
     def __exit__(self, *_error: object) -> None:
         self._database.close()
 
-    def add(self, side: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        self._database.register("incoming", arrow_of(self._table, rows))
+    def add(self, side: str, rows: pa.Table) -> None:
+        self._database.register("incoming", rows)
         self._database.execute(f"INSERT INTO {side} FROM incoming")
 
     def compare(self) -> Difference:

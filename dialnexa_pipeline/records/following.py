@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Account, Ledger
 from dialnexa_pipeline.records.tables import OUTCOMES
-from dialnexa_pipeline.records.warehouse import open_records
+from dialnexa_pipeline.records.warehouse import arrow_rows, open_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     with open_records(warehouse_url) as records:
         pending = ledger.accounts.pending(sync, "rejected_rows")
         written = sum(
-            records.replace("dialnexa_rejected_rows", piece)
+            records.replace("dialnexa_rejected_rows", arrow_rows("dialnexa_rejected_rows", piece))
             for piece in ledger.accounts.rejections_changed(pending.change_ids)
         )
     reach("records.written")
@@ -74,7 +74,7 @@ def record_counts(ledger: Ledger, warehouse_url: str, sync: str) -> list[Recorde
             if plan_id in changed
             for row in counts_of(ledger.accounts.of_plan(plan_id))
         ]
-        records.replace("dialnexa_enrolment_counts", rows)
+        records.replace("dialnexa_enrolment_counts", arrow_rows("dialnexa_enrolment_counts", rows))
     reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "counts")
     reach("records.marked")

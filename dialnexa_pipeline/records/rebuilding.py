@@ -1,14 +1,16 @@
 """Record tables rebuilt from the ledger: whatever the warehouse held of a sync is replaced."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
 
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Ledger, RecordTable
 from dialnexa_pipeline.records.following import counts_of
-from dialnexa_pipeline.records.warehouse import open_records
+from dialnexa_pipeline.records.warehouse import arrow_rows, open_records
 
 # Record table → its name in the ledger's changes, and the rows that it should show of a sync.
-_Rows = Callable[[Ledger, str], Iterator[Sequence[object]]]
+_Rows = Callable[[Ledger, str], Iterator[pa.Table]]
 LEDGER_ROWS: dict[str, tuple[RecordTable, _Rows]] = {
     "dialnexa_enrolments": (
         "enrolments",
@@ -16,12 +18,15 @@ LEDGER_ROWS: dict[str, tuple[RecordTable, _Rows]] = {
     ),
     "dialnexa_rejected_rows": (
         "rejected_rows",
-        lambda ledger, sync: ledger.accounts.all_rejections(sync),
+        lambda ledger, sync: (
+            arrow_rows("dialnexa_rejected_rows", piece)
+            for piece in ledger.accounts.all_rejections(sync)
+        ),
     ),
     "dialnexa_enrolment_counts": (
         "counts",
         lambda ledger, sync: (
-            list(counts_of(ledger.accounts.of_plan(plan_id)))
+            arrow_rows("dialnexa_enrolment_counts", counts_of(ledger.accounts.of_plan(plan_id)))
             for plan_id in ledger.accounts.counted_plans(sync)
         ),
     ),

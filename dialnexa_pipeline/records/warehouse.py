@@ -1,10 +1,10 @@
 """The warehouse's record tables: rows written and read in one transaction."""
 
+import io
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
+from pyarrow import csv
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.records.tables import record_tables
 
 _LOCK_PATIENCE = 60.0
-_CHUNK = 5_000
+_CHUNK = 20_000
 
 
 class WarehouseUnavailable(DialNexaError):
@@ -34,12 +35,12 @@ class RecordTables:
         self._dialect = connection.dialect.name
         self._tables.create_all(connection)
 
-    def replace(self, table: str, rows: Iterable[object]) -> int:
-        """Write rows with the attributes of `table`, each in place of the row with the same key."""
+    def replace(self, table: str, rows: pa.Table) -> int:
+        """Write rows with the columns of `table`, each in place of the row with the same key."""
         return self._write(self._target(table), rows, replacing=True)
 
-    def add(self, table: str, rows: Iterable[object]) -> int:
-        """Write rows with the attributes of `table`, whose keys it does not hold yet."""
+    def add(self, table: str, rows: pa.Table) -> int:
+        """Write rows with the columns of `table`, whose keys it does not hold yet."""
         return self._write(self._target(table), rows, replacing=False)
 
     def clear(self, table: str, sync: str) -> None:
@@ -59,11 +60,10 @@ class RecordTables:
         schema = self._tables.schema
         return self._tables.tables[f"{schema}.{table}" if schema else table]
 
-    def _write(self, target: sa.Table, rows: Iterable[object], *, replacing: bool) -> int:
-        values_of = attrgetter(*target.columns.keys())
-        written = 0
-        values = map(values_of, rows)
-        while piece := list(islice(values, _CHUNK)):
+    def _write(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> int:
+        rows = rows.select(target.columns.keys())
+        for start in range(0, rows.num_rows, _CHUNK):
+            piece = rows.slice(start, _CHUNK)
             match self._dialect:
                 case "duckdb":
                     self._write_to_duckdb(target, piece, replacing=replacing)
@@ -71,47 +71,57 @@ class RecordTables:
                     self._write_to_postgresql(target, piece, replacing=replacing)
                 case _:
                     self._write_rows(target, piece, replacing=replacing)
-            written += len(piece)
-        return written
+        return rows.num_rows
 
-    def _write_rows(
-        self, target: sa.Table, rows: list[tuple[Any, ...]], *, replacing: bool
-    ) -> None:
+    def _write_rows(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
         keys = [column.name for column in target.primary_key.columns]
-        records = [dict(zip(target.columns.keys(), row, strict=True)) for row in rows]
-        if replacing:
+        records = rows.to_pylist()
+        insert = sa.insert(target)
+        if replacing and self._dialect == "sqlite":
+            insert = insert.prefix_with("OR REPLACE")
+        elif replacing:
             condition = sa.and_(*(target.c[key] == sa.bindparam(f"key_{key}") for key in keys))
             self._connection.execute(
                 sa.delete(target).where(condition),
                 [{f"key_{key}": record[key] for key in keys} for record in records],
             )
-        self._connection.execute(sa.insert(target), records)
+        self._connection.execute(insert, records)
 
-    def _write_to_postgresql(
-        self, target: sa.Table, rows: list[tuple[Any, ...]], *, replacing: bool
-    ) -> None:
-        # One statement and one COPY instead of two statements a row.
+    def _write_to_postgresql(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
+        dbapi: Any = self._connection.dialect.dbapi
+        # Rows are hardly ever there already, so a COPY is tried before they are looked for.
+        try:
+            with self._connection.begin_nested():
+                self._copy_to_postgresql(target, rows)
+        except dbapi.errors.UniqueViolation:
+            if not replacing:
+                raise
+            preparer = self._connection.dialect.identifier_preparer
+            into = preparer.format_table(target)
+            keys = [column.name for column in target.primary_key.columns]
+            names = [preparer.quote(key) for key in keys]
+            same = " AND ".join(f"{into}.{name} = incoming.{name}" for name in names)
+            incoming = f"unnest({', '.join(['%s::text[]'] * len(keys))})"
+            self._connection.exec_driver_sql(
+                f"DELETE FROM {into} USING {incoming} AS incoming ({', '.join(names)}) "
+                f"WHERE {same}",
+                tuple(rows[key].to_pylist() for key in keys),
+            )
+            self._copy_to_postgresql(target, rows)
+
+    def _copy_to_postgresql(self, target: sa.Table, rows: pa.Table) -> None:
         preparer = self._connection.dialect.identifier_preparer
-        into = preparer.format_table(target)
-        names = [preparer.quote(column.name) for column in target.columns]
-        keys = [index for index, column in enumerate(target.columns) if column.primary_key]
-        same = " AND ".join(f"{into}.{names[key]} = incoming.{names[key]}" for key in keys)
+        names = ", ".join(preparer.quote(column.name) for column in target.columns)
         native: Any = self._connection.connection.driver_connection
-        with native.cursor() as cursor:
-            if replacing:
-                incoming = f"unnest({', '.join(['%s::text[]'] * len(keys))})"
-                cursor.execute(
-                    f"DELETE FROM {into} USING {incoming} AS incoming "
-                    f"({', '.join(names[key] for key in keys)}) WHERE {same}",
-                    [[row[key] for row in rows] for key in keys],
-                )
-            with cursor.copy(f"COPY {into} ({', '.join(names)}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
+        with (
+            native.cursor() as cursor,
+            cursor.copy(
+                f"COPY {preparer.format_table(target)} ({names}) FROM STDIN (FORMAT csv)"
+            ) as copy,
+        ):
+            copy.write(_csv(rows))
 
-    def _write_to_duckdb(
-        self, target: sa.Table, rows: list[tuple[Any, ...]], *, replacing: bool
-    ) -> None:
+    def _write_to_duckdb(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
         # One Arrow table instead of executemany, which costs DuckDB a millisecond a row.
         preparer = self._connection.dialect.identifier_preparer
         into = preparer.format_table(target)
@@ -122,7 +132,7 @@ class RecordTables:
         columns = ", ".join(preparer.quote(column.name) for column in target.columns)
         # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
         native: Any = self._connection.connection.driver_connection
-        native.register("incoming", arrow_of(target, rows))
+        native.register("incoming", rows)
         try:
             if replacing:
                 self._connection.exec_driver_sql(f"DELETE FROM {into} USING incoming WHERE {same}")
@@ -131,6 +141,12 @@ class RecordTables:
             )
         finally:
             native.unregister("incoming")
+
+
+def arrow_rows(table: str, rows: Iterable[object]) -> pa.Table:
+    """Objects with the attributes of a record table as Arrow."""
+    target = record_tables().tables[table]
+    return arrow_of(target, list(map(attrgetter(*target.columns.keys()), rows)))
 
 
 def arrow_of(target: sa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
@@ -142,6 +158,17 @@ def arrow_of(target: sa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
             for column, of_column in zip(target.columns, values, strict=True)
         }
     )
+
+
+def _csv(rows: pa.Table) -> bytes:
+    """Lines without a header: null is nothing, and an empty text is quoted.
+
+    PostgreSQL's text holds no NUL, so one is shown as U+FFFD.
+    """
+    content = io.BytesIO()
+    options = csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    csv.write_csv(rows, content, options)
+    return content.getvalue().replace(b"\0", "\ufffd".encode())
 
 
 @contextmanager

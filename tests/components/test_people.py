@@ -186,7 +186,7 @@ def test_ids_that_no_answer_named_are_found_in_the_list(project: Project) -> Non
     ledger = f"sqlite:///{project.folder / 'ledger.db'}"
     engine = sa.create_engine(ledger)
     with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE claims SET lead_id = NULL"))
+        connection.execute(sa.text("DELETE FROM lead_ids"))
     engine.dispose()
     assert "Leads removed from their workflows: 1." in command(
         "withdraw", "--phone", PHONE, "--reason", "asked"

@@ -1,5 +1,6 @@
 """Reconciling believes a listing only as far as it proves something."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import pytest
 
 from dialnexa_pipeline.enrolment import SettledBatch, reconcile
-from dialnexa_pipeline.ledger import Candidate, Ledger, Plan
+from dialnexa_pipeline.ledger import Ledger, Plan, enrolment_ref
 from tests.enrolment.conftest import Lead, ListServer
+from tests.ledger.candidates import candidates, claim
 from tests.ledger.steps import HOUR, LEASE, NOW, on_disk, outcomes
 
 HOURS_AGO = -5 * HOUR
+# The newest plan of each sync that is in doubt.
+PLANS: dict[str, Plan] = {}
 
 
 def in_doubt(
@@ -25,16 +29,30 @@ def in_doubt(
 ) -> Plan:
     """A plan whose only batch, named like the sync, was sent and never answered."""
     plan = ledger.plans.begin(sync=sync, partition_key="", run_id="r")
-    asked = [
-        Candidate(f"{sync}-{n}", sync, n, workflow, f"k{n}", "", 919800000000 + n)
-        for n in range(rows)
-    ]
-    ledger.plans.claim(plan, asked, ref_column=ref_column, hold_absent=hold_absent)
+    PLANS[sync] = plan
+    claim(
+        ledger,
+        plan,
+        range(rows),
+        sync,
+        workflow=workflow,
+        ref_column=ref_column,
+        hold_absent=hold_absent,
+    )
     on_disk(ledger, sync, rows)
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
     ledger.batches.start_sending(sync, owner="me", run_id="r", lease=LEASE)
     ledger.batches.put_in_doubt(sync, owner="me", reason="in_doubt/no_answer", detail="504")
     return plan
+
+
+def ref(sync: str, n: int) -> str:
+    """The correlation value of the n-th number of the sync's newest plan."""
+    return enrolment_ref(PLANS[sync].plan_id if sync in PLANS else sync, n)
+
+
+def as_text(ref: str) -> str:
+    return json.dumps({"ref": ref})
 
 
 def listed(n: int, *, created: timedelta | None = NOW, **more: Any) -> Lead:
@@ -62,7 +80,7 @@ def test_both_forms_of_the_list_prove_presence_and_absence(
     server.page_rows = page_rows
     server.leads["wf"] = [
         *(listed(n, dynamic_variables={"ref": "other", "name": "x"}) for n in range(20, 25)),
-        listed(1, dynamic_variables={"ref": "a-1", "name": "x"}),
+        listed(1, dynamic_variables={"ref": ref("a", 1), "name": "x"}),
     ]
     (first,) = settle(ledger, server)
     assert (first.enrolled, first.absent, first.waiting) == (1, 0, 2)
@@ -74,10 +92,15 @@ def test_both_forms_of_the_list_prove_presence_and_absence(
 @pytest.mark.parametrize(
     ("lead", "is_ours"),
     [
-        (lambda: listed(0, dynamic_variables={"ref": "a-0", "name": "x"}), True),
-        (lambda: listed(0, created=HOURS_AGO, dynamic_variables='{"ref": "a-0"}'), True),
-        (lambda: {**listed(0), "phone_number": "0", "metadata": {"ref": " a-0 "}}, True),
-        (lambda: listed(0, dynamic_variables={"ref": "b-0", "name": "x"}), False),
+        (lambda: listed(0, dynamic_variables={"ref": ref("a", 0), "name": "x"}), True),
+        (
+            lambda: listed(
+                0, created=HOURS_AGO, dynamic_variables=json.dumps({"ref": ref("a", 0)})
+            ),
+            True,
+        ),
+        (lambda: {**listed(0), "phone_number": "0", "metadata": {"ref": f" {ref('a', 0)} "}}, True),
+        (lambda: listed(0, dynamic_variables={"ref": ref("b", 0), "name": "x"}), False),
         (lambda: listed(0, dynamic_variables={"name": "x"}), False),
         (lambda: listed(0), True),
         (lambda: listed(0, dynamic_variables={}), True),
@@ -122,12 +145,12 @@ def test_an_echo_names_the_lead_better_than_a_number(
     ledger: Ledger, server: ListServer, order: int
 ) -> None:
     in_doubt(ledger, 1)
-    echo = {**listed(0, dynamic_variables={"ref": "a-0"}), "id": "echo"}
+    echo = {**listed(0, dynamic_variables={"ref": ref("a", 0)}), "id": "echo"}
     server.leads["wf"] = [listed(0), echo][::order]
     settle(ledger, server)
     pending = ledger.accounts.pending("a", "enrolments")
-    ((row,),) = ledger.accounts.enrolments_of(pending.batch_ids)
-    assert row.lead_id == "echo"
+    (piece,) = ledger.accounts.enrolments_of(pending.batch_ids)
+    assert piece["lead_id"].to_pylist() == ["echo"]
 
 
 def test_a_reconciler_inside_the_listing_of_another_is_no_second_listing(
@@ -151,7 +174,7 @@ def test_what_another_reconciler_finds_meanwhile_is_not_given_up(
     settle(ledger, server)
 
     def appear() -> None:
-        server.leads["wf"].append(listed(0, dynamic_variables={"ref": "a-0"}))
+        server.leads["wf"].append(listed(0, dynamic_variables={"ref": ref("a", 0)}))
         settle(ledger, server)
 
     server.during = appear
@@ -165,13 +188,11 @@ def test_several_batches_of_a_workflow_share_one_listing(
 ) -> None:
     in_doubt(ledger, 2, sync="a")
     other = ledger.plans.begin(sync="b", partition_key="", run_id="r")
-    ledger.plans.claim(
-        other, [Candidate("b-7", "b", 0, "wf", "k7", "", 919800000007)], ref_column=None
-    )
+    ledger.plans.claim(other, candidates([7], "b"), ref_column=None)
     on_disk(ledger, "b", 1)
     ledger.plans.make_ready(other, source_rows=1, phone_metadata="9")
     ledger.batches.start_sending("b", owner="me", run_id="r", lease=-LEASE)
-    server.leads["wf"] = [listed(1, dynamic_variables={"ref": "a-1"}), listed(7)]
+    server.leads["wf"] = [listed(1, dynamic_variables={"ref": ref("a", 1)}), listed(7)]
     said = settle(ledger, server)
     assert {(batch.sync, batch.enrolled, batch.waiting) for batch in said} == {
         ("a", 1, 1),
@@ -185,7 +206,7 @@ def test_a_workflow_that_cannot_be_listed_does_not_stop_the_others(
 ) -> None:
     gone = in_doubt(ledger, sync="a", workflow="gone")
     in_doubt(ledger, sync="b", workflow="wf")
-    server.leads["wf"] = [listed(n, dynamic_variables={"ref": f"b-{n}"}) for n in range(3)]
+    server.leads["wf"] = [listed(n, dynamic_variables={"ref": ref("b", n)}) for n in range(3)]
     first, second = settle(ledger, server)
     assert (first.waiting, first.problem is not None) == (3, True)
     assert (second.enrolled, second.problem) == (3, None)
@@ -213,7 +234,7 @@ def test_a_held_row_that_is_listed_after_all_is_not_let_go(
 ) -> None:
     plan = in_doubt(ledger, hold_absent=True)
     settle(ledger, server, times=2)
-    server.leads["wf"] = [listed(0, dynamic_variables={"ref": "a-0"})]
+    server.leads["wf"] = [listed(0, dynamic_variables={"ref": ref("a", 0)})]
     (said,) = settle(ledger, server, release=True)
     assert (said.enrolled, said.absent, said.waiting) == (1, 0, 2)
     assert outcomes(ledger, plan) == {"enrolled": 1, "in_doubt": 2}

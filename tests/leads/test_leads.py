@@ -16,8 +16,9 @@ from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.leads import (
     REASONS,
     ScreeningConfig,
+    csv_file,
     csv_header_bytes,
-    csv_row_bytes,
+    csv_lines,
     render_csv,
     render_xlsx,
     screen,
@@ -91,8 +92,10 @@ def test_a_csv_file_reads_back_as_written_and_its_size_is_known(
     content = render_csv(table)
     read = list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
     assert read == [["phone_number", "a,b"], *[list(row) for row in rows]]
-    sizes = csv_row_bytes(table).to_pylist()
-    assert len(content) == csv_header_bytes(table.column_names) + sum(sizes)
+    lines = csv_lines(table)
+    assert content == csv_file(table.column_names, [lines[:3], lines[3:]])
+    rows = sum(len(line.encode()) for line in lines.to_pylist())
+    assert len(content) == csv_header_bytes(table.column_names) + rows
 
 
 def test_an_empty_value_alone_in_its_row_is_still_a_row() -> None:

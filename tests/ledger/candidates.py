@@ -1,13 +1,45 @@
-"""Candidates that ask for claims."""
+"""Candidates that ask for claims, and what they get."""
 
-from dialnexa_pipeline.ledger import Candidate, Plan
+from collections.abc import Sequence
+
+from dialnexa_pipeline.ledger import Candidates, Ledger, Plan
 
 
-def candidates(plan: Plan, numbers: range, batch_id: str = "b1") -> list[Candidate]:
+def candidates(
+    numbers: Sequence[int], batch_id: str = "b1", *, workflow: str = "wf", first_seq: int = 0
+) -> Candidates:
     """One candidate per number, keyed by it."""
-    return [
-        Candidate(
-            f"{plan.plan_id}-{batch_id}-{n}", batch_id, n, "wf", f"k{n}", str(n), 919800000000 + n
-        )
-        for n in numbers
-    ]
+    return Candidates(
+        batch_id,
+        workflow,
+        first_seq,
+        [f"k{n}" for n in numbers],
+        [str(n) for n in numbers],
+        [919800000000 + n for n in numbers],
+    )
+
+
+def claim(
+    ledger: Ledger,
+    plan: Plan,
+    numbers: Sequence[int],
+    batch_id: str = "b1",
+    *,
+    workflow: str = "wf",
+    first_seq: int | None = None,
+    ref_column: str | None = None,
+    hold_absent: bool = False,
+) -> set[int]:
+    """Ask for claims; the numbers that won.
+
+    Args:
+        first_seq: place of the first number in the plan; the number itself unless given.
+    """
+    first = numbers[0] if first_seq is None else first_seq
+    lost = ledger.plans.claim(
+        plan,
+        candidates(numbers, batch_id, workflow=workflow, first_seq=first),
+        ref_column=ref_column,
+        hold_absent=hold_absent,
+    )
+    return {number for place, number in enumerate(numbers, first) if place not in lost}

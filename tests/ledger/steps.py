@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from dialnexa_pipeline.ledger import Ledger, Plan, RecordedRejection
-from tests.ledger.candidates import candidates
+from tests.ledger.candidates import claim
 
 LEASE = timedelta(minutes=1)
 NOW = timedelta(0)
@@ -20,9 +20,7 @@ def planned(
 ) -> Plan:
     """A ready plan of sync `a` with one batch on disk."""
     plan = ledger.plans.begin(sync="a", partition_key="", run_id=run_id)
-    won = ledger.plans.claim(
-        plan, candidates(plan, range(rows), batch_id), ref_column="ref", hold_absent=hold_absent
-    )
+    won = claim(ledger, plan, range(rows), batch_id, ref_column="ref", hold_absent=hold_absent)
     on_disk(ledger, batch_id, len(won))
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
     return plan

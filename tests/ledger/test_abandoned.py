@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger import Ledger, Plan, PlanSuperseded
 from dialnexa_pipeline.ledger.abandoned import PREVIEW_KEEPS
 from dialnexa_pipeline.ledger.tables import plans
-from tests.ledger.candidates import candidates
+from tests.ledger.candidates import claim
 from tests.ledger.steps import LEASE, on_disk, outcomes, planned
 
 NO_TIME = timedelta(0)
@@ -17,13 +17,13 @@ NO_TIME = timedelta(0)
 def begun(ledger: Ledger, lease: timedelta) -> Plan:
     """An open plan of sync `a` with three claims."""
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1", lease=lease)
-    ledger.plans.claim(plan, candidates(plan, range(3)), ref_column=None)
+    claim(ledger, plan, range(3))
     return plan
 
 
 def claimed_by_another_sync(ledger: Ledger) -> int:
     plan = ledger.plans.begin(sync="b", partition_key="", run_id="r2")
-    return len(ledger.plans.claim(plan, candidates(plan, range(3), "b2"), ref_column=None))
+    return len(claim(ledger, plan, range(3), "b2"))
 
 
 def made_old(ledger_url: str, plan: Plan) -> None:
@@ -65,7 +65,7 @@ def test_a_preview_keeps_its_numbers_for_days_and_then_gives_them_up(
 def test_what_an_old_plan_sent_stays_claimed_and_accounted(ledger: Ledger, ledger_url: str) -> None:
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
     for batch_id, numbers in (("b1", range(2)), ("b1x", range(2, 3))):
-        ledger.plans.claim(plan, candidates(plan, numbers, batch_id), ref_column=None)
+        claim(ledger, plan, numbers, batch_id)
         on_disk(ledger, batch_id, len(numbers))
     ledger.plans.make_ready(plan, source_rows=3, phone_metadata="9")
     ledger.batches.start_sending("b1", owner="me", run_id="r1", lease=LEASE)

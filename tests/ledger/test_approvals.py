@@ -3,7 +3,7 @@
 import pytest
 
 from dialnexa_pipeline.ledger import Hold, Ledger, NothingHeld, Plan, PlanHeld
-from tests.ledger.candidates import candidates
+from tests.ledger.candidates import claim
 from tests.ledger.steps import LEASE, on_disk
 
 HOLD = Hold(("guard.max_leads",), "10 leads are planned, more than guard.max_leads = 5.")
@@ -11,7 +11,7 @@ HOLD = Hold(("guard.max_leads",), "10 leads are planned, more than guard.max_lea
 
 def plan_of(ledger: Ledger, numbers: range, batch_id: str, hold: Hold | None = HOLD) -> Plan:
     plan = ledger.plans.begin(sync="a", partition_key="p", run_id=batch_id)
-    ledger.plans.claim(plan, candidates(plan, numbers, batch_id), ref_column="ref")
+    claim(ledger, plan, numbers, batch_id, ref_column="ref")
     on_disk(ledger, batch_id, len(numbers))
     ledger.plans.make_ready(plan, source_rows=len(numbers), phone_metadata="9", hold=hold)
     return plan

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialnexa_pipeline.ledger import LeaseLost, Ledger, Plan
-from tests.ledger.candidates import candidates
+from tests.ledger.candidates import claim
 
 LEASE = timedelta(minutes=1)
 NOW = timedelta(0)
@@ -15,7 +15,7 @@ NOW = timedelta(0)
 
 def planned(ledger: Ledger, rows: int = 10) -> Plan:
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
-    ledger.plans.claim(plan, candidates(plan, range(rows)), ref_column="enrolment_ref")
+    claim(ledger, plan, range(rows), ref_column="enrolment_ref")
     ledger.plans.batch_is_on_disk("b1", file_path="f", sha256="s", file_bytes=1, row_count=rows)
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
     return plan
@@ -81,7 +81,7 @@ def test_rows_proved_absent_may_be_claimed_again(ledger: Ledger) -> None:
     ledger.batches.put_in_doubt("b1", owner="me", reason="in_doubt/no_answer", detail="504")
     ledger.doubts.settle_absent("b1")
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
-    assert len(ledger.plans.claim(plan, candidates(plan, range(10), "b2"), ref_column=None)) == 10
+    assert len(claim(ledger, plan, range(10), "b2")) == 10
 
 
 @given(steps=st.lists(st.integers(0, 6), max_size=12), rows=st.integers(1, 6))

@@ -6,7 +6,7 @@ import pytest
 
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.ledger import Count, Ledger, PlanSuperseded, RefusedRow
-from tests.ledger.candidates import candidates
+from tests.ledger.candidates import claim
 from tests.ledger.steps import LEASE, on_disk
 
 
@@ -14,48 +14,47 @@ def test_a_number_is_claimed_once_in_a_workflow(ledger: Ledger) -> None:
     first = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
     second = ledger.plans.begin(sync="b", partition_key="", run_id="r2")
 
-    won = ledger.plans.claim(first, candidates(first, range(10)), ref_column=None)
-    late = ledger.plans.claim(second, candidates(second, range(5, 15), "b2"), ref_column=None)
+    won = claim(ledger, first, range(10))
+    late = claim(ledger, second, range(5, 15), "b2")
 
     assert len(won) == 10
-    assert {ref.rsplit("-", 1)[1] for ref in late} == {"10", "11", "12", "13", "14"}
+    assert late == {10, 11, 12, 13, 14}
 
 
 def test_threads_that_claim_the_same_numbers_share_them_without_overlap(ledger: Ledger) -> None:
     plans = [ledger.plans.begin(sync=f"s{n}", partition_key="", run_id="r") for n in range(4)]
 
-    def claim(index: int) -> set[str]:
-        wanted = candidates(plans[index], range(200), f"b{index}")
-        return ledger.plans.claim(plans[index], wanted, ref_column=None)
+    def claim_all(index: int) -> set[int]:
+        return claim(ledger, plans[index], range(200), f"b{index}")
 
     with ThreadPoolExecutor(4) as pool:
-        won = list(pool.map(claim, range(4)))
+        won = list(pool.map(claim_all, range(4)))
 
-    assert sum(len(refs) for refs in won) == 200
+    assert sum(len(numbers) for numbers in won) == 200
 
 
 def test_a_new_plan_releases_claims_that_were_never_sent(ledger: Ledger) -> None:
     old = ledger.plans.begin(sync="a", partition_key="p", run_id="r1")
-    ledger.plans.claim(old, candidates(old, range(3)), ref_column=None)
+    claim(ledger, old, range(3))
     other = ledger.plans.begin(sync="a", partition_key="q", run_id="r1")
-    ledger.plans.claim(other, candidates(other, range(10, 12), "b9"), ref_column=None)
+    claim(ledger, other, range(10, 12), "b9")
 
     new = ledger.plans.begin(sync="a", partition_key="p", run_id="r2")
 
-    won = ledger.plans.claim(new, candidates(new, range(12), "b2"), ref_column=None)
+    won = claim(ledger, new, range(12), "b2")
     assert len(won) == 10, "the other partition keeps its two claims"
 
 
 def test_a_new_plan_leaves_claims_that_are_being_sent(ledger: Ledger) -> None:
     old = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
-    ledger.plans.claim(old, candidates(old, range(3)), ref_column=None)
+    claim(ledger, old, range(3))
     assert not ledger.batches.start_sending("b1", owner="o", run_id="r1", lease=LEASE), "no file"
     on_disk(ledger, "b1", 3)
     assert ledger.batches.start_sending("b1", owner="o", run_id="r1", lease=LEASE)
 
     new = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
 
-    assert ledger.plans.claim(new, candidates(new, range(3), "b2"), ref_column=None) == set()
+    assert claim(ledger, new, range(3), "b2") == set()
 
 
 def test_a_superseded_plan_claims_nothing_more(ledger: Ledger) -> None:
@@ -63,7 +62,7 @@ def test_a_superseded_plan_claims_nothing_more(ledger: Ledger) -> None:
     ledger.plans.begin(sync="a", partition_key="", run_id="r2")
 
     with pytest.raises(PlanSuperseded, match="another run planned"):
-        ledger.plans.claim(old, candidates(old, range(3)), ref_column=None)
+        claim(ledger, old, range(3))
 
 
 def test_rejected_rows_keep_when_they_were_first_seen_and_resolve_when_they_leave(

@@ -11,22 +11,21 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.ledger.tables import claims, plans
-from tests.ledger.candidates import candidates
+from tests.ledger.candidates import claim
 from tests.ledger.steps import LEASE, on_disk, planned
 
 _CLAIM = """
 import sys
-from dialnexa_pipeline.ledger import Candidate, Ledger
+from dialnexa_pipeline.ledger import Candidates, Ledger
 url, name = sys.argv[1:]
 won = 0
 with Ledger(url) as ledger:
     plan = ledger.plans.begin(sync=name, partition_key="", run_id=name)
     for start in range(0, 300, 20):
-        asked = [
-            Candidate(f"{name}-{n}", f"b-{name}", n, "wf", f"k{n}", "", 919800000000 + n)
-            for n in range(start, start + 20)
-        ]
-        won += len(ledger.plans.claim(plan, asked, ref_column=None))
+        places = range(start, start + 20)
+        keys, phones = [f"k{n}" for n in places], [919800000000 + n for n in places]
+        asked = Candidates(f"b-{name}", "wf", start, keys, keys, phones)
+        won += 20 - len(ledger.plans.claim(plan, asked, ref_column=None))
 print(won)
 """
 
@@ -56,11 +55,10 @@ def live_claims(url: str) -> int:
 def test_threads_that_claim_the_same_numbers_share_them(ledger: Ledger, ledger_url: str) -> None:
     opened = [ledger.plans.begin(sync=f"s{n}", partition_key="", run_id="r") for n in range(4)]
 
-    def claim(index: int) -> int:
-        wanted = candidates(opened[index], range(200), f"b{index}")
-        return len(ledger.plans.claim(opened[index], wanted, ref_column=None))
+    def claim_all(index: int) -> int:
+        return len(claim(ledger, opened[index], range(200), f"b{index}"))
 
-    assert sum(together(4, claim)) == 200  # type: ignore[arg-type]
+    assert sum(together(4, claim_all)) == 200  # type: ignore[arg-type]
     assert live_claims(ledger_url) == 200
 
 
@@ -86,11 +84,11 @@ def test_the_order_of_the_rows_does_not_make_two_planners_deadlock(
 ) -> None:
     opened = [ledger.plans.begin(sync=f"s{n}", partition_key="", run_id="r") for n in range(2)]
 
-    def claim(index: int) -> int:
-        wanted = candidates(opened[index], range(5000), f"b{index}")[:: 1 if index else -1]
-        return len(ledger.plans.claim(opened[index], wanted, ref_column=None))
+    def claim_all(index: int) -> int:
+        numbers = range(5000)[:: 1 if index else -1]
+        return len(claim(ledger, opened[index], numbers, f"b{index}", first_seq=0))
 
-    assert sum(together(2, claim)) == 5000  # type: ignore[arg-type]
+    assert sum(together(2, claim_all)) == 5000  # type: ignore[arg-type]
 
 
 def test_plans_begun_together_leave_one_open(ledger: Ledger, ledger_url: str) -> None:
@@ -124,7 +122,7 @@ def test_a_batch_is_either_sent_or_released_never_both(ledger: Ledger) -> None:
         name = f"s{attempt}"
         old = ledger.plans.begin(sync=name, partition_key="", run_id="r1")
         numbers = range(attempt * 10, attempt * 10 + 10)
-        ledger.plans.claim(old, candidates(old, numbers, name), ref_column=None)
+        claim(ledger, old, numbers, name)
         on_disk(ledger, name, 10)
 
         def race(index: int, name: str = name) -> object:

@@ -5,8 +5,9 @@ from uuid import uuid4
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dialnexa_pipeline.ledger import Candidate, Count, Ledger, Plan
+from dialnexa_pipeline.ledger import Count, Ledger, Plan
 from dialnexa_pipeline.ledger.records import Batch
+from tests.ledger.candidates import claim
 from tests.ledger.steps import LEASE, on_disk
 
 _STEPS = [
@@ -51,11 +52,8 @@ class World:
             sync=f"{self._name}-{choice // 2}", partition_key=_PARTITIONS[choice % 2], run_id="r"
         )
         batch_id = f"b-{plan.plan_id}"
-        asked = [
-            Candidate(f"{plan.plan_id}-{n}", batch_id, n, self._name, f"k{n}", "", 919800000000 + n)
-            for n in range(choice, choice + self._rows)
-        ]
-        won = plans.claim(plan, asked, ref_column="ref")
+        numbers = range(choice, choice + self._rows)
+        won = claim(self._ledger, plan, numbers, batch_id, workflow=self._name, ref_column="ref")
         if won:
             plans.batch_is_on_disk(
                 batch_id, file_path="f", sha256="s", file_bytes=1, row_count=len(won)

@@ -17,8 +17,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dialnexa_pipeline.ledger import Candidate, Count, LeaseLost, Ledger, Plan, PlanSuperseded
-from dialnexa_pipeline.ledger.tables import batches, claims
+from dialnexa_pipeline.ledger import Count, LeaseLost, Ledger, Plan, PlanSuperseded, enrolment_ref
+from dialnexa_pipeline.ledger.tables import batches, claim_states
+from tests.ledger.candidates import candidates
 from tests.ledger.model import Effect, Listing, Model, ModelBatch
 from tests.ledger.steps import HOUR, LEASE, NOW
 
@@ -129,17 +130,18 @@ class LedgerMachine(RuleBasedStateMachine):
         self._tick()
         plan = self._pick_plan(choice)
         batch_id = uuid4().hex
-        asked = {f"{batch_id}-{n}": n for n in numbers}
-        candidates = [
-            Candidate(ref, batch_id, n, self.workflow, f"k{n}", "", 919800000000 + n)
-            for ref, n in asked.items()
-        ]
         known = self.model.plans[plan.plan_id]
+        wanted = candidates(numbers, batch_id, workflow=self.workflow, first_seq=known.asked)
+        asked = {
+            enrolment_ref(plan.plan_id, known.asked + n): number for n, number in enumerate(numbers)
+        }
         if known.state != "open":
             with pytest.raises(PlanSuperseded):
-                self.ledger.plans.claim(plan, candidates, ref_column="ref", hold_absent=hold)
+                self.ledger.plans.claim(plan, wanted, ref_column="ref", hold_absent=hold)
             return
-        won = self.ledger.plans.claim(plan, candidates, ref_column="ref", hold_absent=hold)
+        places = {ref: place for place, ref in enumerate(asked, known.asked)}
+        lost_places = self.ledger.plans.claim(plan, wanted, ref_column="ref", hold_absent=hold)
+        won = {ref for ref, place in places.items() if place not in lost_places}
         assert won == self.model.claim(plan.plan_id, batch_id, asked, hold=hold)
         lost = len(asked) - len(won)
         count = Count(self.workflow, "duplicate", "duplicate/same_number", lost)
@@ -342,7 +344,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def the_ledger_is_the_model(self) -> None:
         with self.engine.connect() as connection:
             rows = connection.execute(
-                sa.select(claims).where(claims.c.workflow_id == self.workflow)
+                sa.select(claim_states).where(claim_states.c.workflow_id == self.workflow)
             ).all()
             states = connection.execute(
                 sa.select(batches.c.batch_id, batches.c.state).where(

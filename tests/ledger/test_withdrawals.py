@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger import Ledger, NotWithdrawn, Plan, PlanSuperseded, RefusedRow
 from dialnexa_pipeline.phones import PhoneHasher, SpelledPhones
-from tests.ledger.candidates import candidates
+from tests.ledger.candidates import claim
 from tests.ledger.steps import doubtful, on_disk, outcomes, planned, sending
 
 PHONE = 919800000003
@@ -30,10 +30,9 @@ def ref_of(ledger: Ledger) -> str:
 def claim_again(ledger: Ledger, batch_id: str = "b2") -> list[str]:
     """The keys of the ten leads that win a claim when the same numbers are planned again."""
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
-    asked = candidates(plan, range(10), batch_id)
-    won = ledger.plans.claim(plan, asked, ref_column="ref")
+    won = claim(ledger, plan, range(10), batch_id, ref_column="ref")
     on_disk(ledger, batch_id, len(won))
-    return [candidate.lead_key for candidate in asked if candidate.enrolment_ref in won]
+    return [f"k{number}" for number in sorted(won)]
 
 
 def erase(ledger: Ledger) -> None:
@@ -62,11 +61,9 @@ def test_a_withdrawn_number_keeps_its_claim(ledger: Ledger) -> None:
     assert ledger.plans.find_holders("wf", [PHONE])[PHONE].state == "withdrawn"
     assert claim_again(ledger) == []
     assert outcomes(ledger, plan) == {"enrolled": 10}, "that run did enrol it"
-    ((row,),) = (
-        [row for row in piece if row.phone == f"+{PHONE}"]
-        for piece in ledger.accounts.enrolments_of(["b1"])
-    )
-    assert row.state == "withdrawn"
+    (piece,) = ledger.accounts.enrolments_of(["b1"])
+    states = dict(zip(piece["phone"].to_pylist(), piece["state"].to_pylist(), strict=True))
+    assert states[f"+{PHONE}"] == "withdrawn"
 
 
 def test_a_claim_past_its_dedupe_duration_lives_again_when_it_is_withdrawn(ledger: Ledger) -> None:
@@ -82,16 +79,16 @@ def test_a_number_withdrawn_before_it_was_sent_takes_its_whole_batch_back(ledger
     assert ledger.withdrawals.withdraw_unsent(ref_of(ledger), detail=DETAIL) == 9
     assert ledger.batches.sendable(plan.plan_id) == []
     assert outcomes(ledger, plan) == {"planned": 9, "suppressed": 1}
-    assert sum(len(piece) for piece in ledger.accounts.enrolments_of(["b1"])) == 0
+    assert sum(piece.num_rows for piece in ledger.accounts.enrolments_of(["b1"])) == 0
     assert claim_again(ledger) == [f"k{n}" for n in range(10) if n != 3]
 
 
 def test_a_number_of_a_plan_under_way_supersedes_it(ledger: Ledger) -> None:
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
-    ledger.plans.claim(plan, candidates(plan, range(5)), ref_column=None)
+    claim(ledger, plan, range(5))
     assert ledger.withdrawals.withdraw_unsent(ref_of(ledger), detail=DETAIL) == 4
     with pytest.raises(PlanSuperseded):
-        ledger.plans.claim(plan, candidates(plan, range(5, 10)), ref_column=None)
+        claim(ledger, plan, range(5, 10))
     assert claim_again(ledger) == [f"k{n}" for n in range(10) if n != 3]
 
 
@@ -101,8 +98,8 @@ def test_a_number_that_is_being_sent_or_in_doubt_is_left_alone(
 ) -> None:
     step(ledger)  # type: ignore[operator]
     assert ledger.withdrawals.withdraw_unsent(ref_of(ledger), detail=DETAIL) is None
-    (claim,) = ledger.withdrawals.of_phones([PHONE])
-    assert claim.state in {"planned", "in_doubt"}
+    (standing,) = ledger.withdrawals.of_phones([PHONE])
+    assert standing.state in {"planned", "in_doubt"}
 
 
 def test_claims_are_found_by_lead(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from dialnexa_pipeline.cli import app
-from dialnexa_pipeline.ledger import Candidate, Count, Ledger, Plan, RefusedRow
+from dialnexa_pipeline.ledger import Count, Ledger, Plan, RefusedRow
 from dialnexa_pipeline.records import (
     differences,
     rebuild,
@@ -21,6 +21,7 @@ from dialnexa_pipeline.records import (
     record_enrolments,
     record_rejected_rows,
 )
+from tests.ledger.candidates import claim
 from tests.ledger.steps import LEASE, on_disk
 
 TABLES = ("dialnexa_enrolments", "dialnexa_rejected_rows", "dialnexa_enrolment_counts")
@@ -49,11 +50,7 @@ def planned(ledger: Ledger, sync: str, rows: int = 6) -> tuple[Plan, str]:
     number = len(ledger.accounts.counted_plans(sync))
     plan = ledger.plans.begin(sync=sync, partition_key="", run_id=f"{sync}-{number}")
     batch_id = f"{sync}-b{number}"
-    asked = [
-        Candidate(f"{batch_id}-{n}", batch_id, n, f"wf_{sync}", f"k{n}", "", 919800000000 + n)
-        for n in range(rows)
-    ]
-    won = ledger.plans.claim(plan, asked, ref_column="ref")
+    won = claim(ledger, plan, range(rows), batch_id, workflow=f"wf_{sync}", ref_column="ref")
     refused = RefusedRow(f"wf_{sync}", "bad", "invalid", "invalid/blank", None, "", None)
     counts = [
         Count(f"wf_{sync}", "invalid", "invalid/blank", 1),

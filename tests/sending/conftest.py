@@ -15,7 +15,7 @@ import pytest
 from dialnexa_pipeline.api import DialNexaClient
 from dialnexa_pipeline.enrolment import SendReport, send_plan
 from dialnexa_pipeline.leads import render_csv
-from dialnexa_pipeline.ledger import Candidate, Ledger, Plan
+from dialnexa_pipeline.ledger import Candidates, Ledger, Plan, enrolment_ref
 from dialnexa_pipeline.sandbox import SandboxServer
 from dialnexa_pipeline.store import Store
 from tests.api.conftest import ScriptedServer
@@ -39,20 +39,10 @@ class Desk:
         rows = 0
         for phones in batches:
             batch_id = uuid4().hex[:16]
-            candidates = [
-                Candidate(
-                    f"{plan.plan_id}-{rows + n}",
-                    batch_id,
-                    rows + n,
-                    WORKFLOW,
-                    phone,
-                    phone,
-                    int(phone),
-                )
-                for n, phone in enumerate(phones)
-            ]
+            numbers = [int(phone) for phone in phones]
+            candidates = Candidates(batch_id, WORKFLOW, rows, phones, phones, numbers)
             self.ledger.plans.claim(plan, candidates, ref_column="enrolment_ref")
-            refs = [candidate.enrolment_ref for candidate in candidates]
+            refs = [enrolment_ref(plan.plan_id, rows + n) for n in range(len(phones))]
             table = pa.table({"phone_number": list(phones), "enrolment_ref": refs})
             path = f"loans/batches/{batch_id}.csv"
             stored = self.store.write(path, render_csv(table))

@@ -1,0 +1,63 @@
+"""Numbers behind the ids: integers keep a claim narrow, and a claim's number names its place."""
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.ledger.tables import workflows
+
+_SEQ_BITS = 32
+
+
+def claim_number(plan_no: int, seq: int) -> int:
+    """The primary key of the claim at a place of a plan; claims of a plan lie side by side."""
+    return (plan_no << _SEQ_BITS) | seq
+
+
+def place_of(claim_no: int) -> int:
+    """The place in its plan that a claim's number names."""
+    return claim_no & ((1 << _SEQ_BITS) - 1)
+
+
+def enrolment_ref(plan_id: str, seq: int) -> str:
+    """The value of the correlation column: what the view `claim_states` shows."""
+    return f"{plan_id}-{seq:x}"
+
+
+def place_in(ref: str) -> int:
+    """The place in its plan that an `enrolment_ref` names.
+
+    Raises:
+        ValueError: the text is no ref.
+    """
+    return int(ref.rsplit("-", 1)[1], 16)
+
+
+def next_number(connection: sa.Connection, column: sa.Column[int]) -> int:
+    """The next number of plans or of batches; SQLite's transactions write one at a time."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.scalar(sa.text("SELECT nextval('ledger_numbers')")) or 0)
+    return int(connection.scalar(sa.select(sa.func.max(column))) or 0) + 1
+
+
+def workflow_number(connection: sa.Connection, workflow_id: str) -> int:
+    """The number of a workflow, which gets one when it is first claimed in."""
+    known = sa.select(workflows.c.workflow_no).where(workflows.c.workflow_id == workflow_id)
+    number = connection.scalar(known)
+    if number is None:
+        connection.execute(
+            sa.text(
+                "INSERT INTO workflows (workflow_id) VALUES (:workflow_id) "
+                "ON CONFLICT (workflow_id) DO NOTHING"
+            ),
+            {"workflow_id": workflow_id},
+        )
+        number = connection.execute(known).scalar_one()
+    return int(number)
+
+
+def claim_number_of(connection: sa.Connection, ref: str) -> int | None:
+    """The number of the claim that a ref names; None when no plan of this ledger made it."""
+    plan_id, _, place = ref.rpartition("-")
+    plan_no = connection.scalar(
+        sa.text("SELECT plan_no FROM plans WHERE plan_id = :plan_id"), {"plan_id": plan_id}
+    )
+    return claim_number(int(plan_no), int(place, 16)) if plan_no is not None else None
