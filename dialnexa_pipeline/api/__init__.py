@@ -16,7 +16,6 @@ from dialnexa_pipeline.api.results import (
     NetworkGroup,
     PositionError,
     RowError,
-    SentRow,
     VisitedNode,
     Workflow,
 )
@@ -34,7 +33,6 @@ __all__ = [
     "PositionError",
     "RowError",
     "RowsRefused",
-    "SentRow",
     "VisitedNode",
     "Withheld",
     "Workflow",

@@ -17,7 +17,6 @@ from dialnexa_pipeline.api.results import (
     Accepted,
     ListedLead,
     NetworkGroup,
-    SentRow,
     VisitedNode,
     Workflow,
     workflow_from,
@@ -102,13 +101,13 @@ class DialNexaClient:
         filename: str,
         content: bytes,
         *,
-        rows: Sequence[SentRow],
+        phones: Sequence[str],
         before_attempt: Callable[[], bool] = lambda: True,
     ) -> Accepted:
         """POST a batch file; sent again only when it provably had no effect.
 
         Args:
-            rows: what the file holds, in file order.
+            phones: of the rows that the file holds, in file order.
             before_attempt: asked right before each attempt; False forbids it.
 
         Raises:
@@ -124,7 +123,7 @@ class DialNexaClient:
             workflow_id,
             filename,
             content,
-            rows=rows,
+            phones=phones,
             before_attempt=before_attempt,
         )
 

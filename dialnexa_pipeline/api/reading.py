@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dialnexa_pipeline.api.masking import mask_phones_in
-from dialnexa_pipeline.api.results import Accepted, SentRow
+from dialnexa_pipeline.api.results import Accepted
 
 _PHONE_KEY = re.compile(r"\+?\d[\d ().-]*", re.ASCII)
 _LEFT_OUT = ("skipped", "failed", "rejected", "invalid", "errors", "failed_rows", "skipped_rows")
 
 
-def read_success(body: bytes, rows: Sequence[SentRow]) -> Accepted | None:
+def read_success(body: bytes, phones: Sequence[str]) -> Accepted | None:
     """One of the three known success bodies; None when the body cannot be understood.
 
     The forms are those of docs/dialnexa-api.md: a map from phone to lead ids, a count, and one
@@ -31,13 +31,13 @@ def read_success(body: bytes, rows: Sequence[SentRow]) -> Accepted | None:
         if isinstance(candidate, dict):
             lead = _one_lead(candidate)
             if lead is not None:
-                return _accepted({lead[0]: (lead[1],)}, None, message, rows)
+                return _accepted({lead[0]: (lead[1],)}, None, message, phones)
     count = _count(document)
     if isinstance(data, dict):
         count = _count(data) if count is None else count
-        ids = _lead_map(data, rows)
+        ids = _lead_map(data, phones)
         if ids is not None:
-            return _accepted(ids, count, message, rows)
+            return _accepted(ids, count, message, phones)
     if isinstance(data, list):
         leads = [_one_lead(item) for item in data if isinstance(item, dict)]
         listed: dict[str, tuple[str, ...]] = {}
@@ -45,9 +45,9 @@ def read_success(body: bytes, rows: Sequence[SentRow]) -> Accepted | None:
             if lead is not None:
                 listed[lead[0]] = (*listed.get(lead[0], ()), lead[1])
         if listed:
-            return _accepted(listed, count, message, rows)
+            return _accepted(listed, count, message, phones)
     if count is not None:
-        return Accepted({}, count, message, complete=count == len(rows) and not rest)
+        return Accepted({}, count, message, complete=count == len(phones) and not rest)
     return None
 
 
@@ -66,29 +66,31 @@ def _accepted(
     ids: Mapping[str, tuple[str, ...]],
     count: int | None,
     message: str,
-    rows: Sequence[SentRow],
+    phones: Sequence[str],
 ) -> Accepted:
-    named = all(row.phone in ids for row in rows)
-    return Accepted(ids, count, message, complete=named and (count is None or count >= len(rows)))
+    named = all(phone in ids for phone in phones)
+    return Accepted(ids, count, message, complete=named and (count is None or count >= len(phones)))
 
 
-def _lead_map(
-    data: Mapping[str, Any], rows: Sequence[SentRow]
-) -> dict[str, tuple[str, ...]] | None:
+def _lead_map(data: Mapping[str, Any], phones: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
     """`{"+919876543210": ["lead_abc123"]}`, keyed by the phones as we sent them.
 
     A single id instead of a list, and a phone without its `+` or with spaces, are read too.
     """
-    sent = {_digits(row.phone): row.phone for row in rows}
+    as_sent = set(phones)
+    by_digits: dict[str, str] = {}
     ids: dict[str, tuple[str, ...]] = {}
     for key, found in data.items():
-        phone = sent.get(_digits(key), key)
-        if not phone.startswith("+") or not _PHONE_KEY.fullmatch(key):
-            return None
+        phone = key
+        if key not in as_sent:
+            by_digits = by_digits or {_digits(each): each for each in phones}
+            phone = by_digits.get(_digits(key), key)
+            if not phone.startswith("+") or not _PHONE_KEY.fullmatch(key):
+                return None
         listed = found if isinstance(found, list) else [found]
-        ids[phone] = tuple(_id(item) for item in listed if _id(item))
-        if not ids[phone]:
-            del ids[phone]
+        named = tuple(each for each in map(_id, listed) if each)
+        if named:
+            ids[phone] = named
     return ids
 
 

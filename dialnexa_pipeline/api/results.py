@@ -7,14 +7,6 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class SentRow:
-    """One row of an uploaded file, in file order."""
-
-    ref: str
-    phone: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Accepted:
     """A readable 2xx answer to an upload.
 

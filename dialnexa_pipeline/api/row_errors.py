@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dialnexa_pipeline.api.masking import mask_phones_in
-from dialnexa_pipeline.api.results import PositionError, RowError, SentRow
-from dialnexa_pipeline.api.row_matching import SentRows, positions_in, reason_in
+from dialnexa_pipeline.api.results import PositionError, RowError
+from dialnexa_pipeline.api.row_matching import SentPhones, positions_in, reason_in
 
 _PHONE_KEYS = ("phone_number", "phoneNumber", "phone", "number")
 _POSITION_KEYS = ("position", "row", "row_number", "rowNumber", "index", "line")
@@ -71,14 +71,14 @@ def is_file_level(message: str) -> bool:
     return any(words in lowered for words in _FILE_LEVEL)
 
 
-def read_row_errors(document: object, rows: Sequence[SentRow]) -> RefusedRows:
+def read_row_errors(document: object, phones: Sequence[str]) -> RefusedRows:
     """Row errors that can be pinned to sent rows, bare positions, and texts that name no row.
 
     The phone decides. A position is pinned only where the phone is missing or fits several rows,
     and only when other rows of the same answer show by their phones how this vendor counts; a
     guess would reject the wrong person. The words are those of docs/dialnexa-api.md.
     """
-    reader = _Reader(SentRows(rows))
+    reader = _Reader(SentPhones(phones))
     reader.read(document)
     convention = _convention(reader.mentions)
     errors: dict[int, RowError] = {}
@@ -87,8 +87,8 @@ def read_row_errors(document: object, rows: Sequence[SentRow]) -> RefusedRows:
     for mention in reader.mentions:
         index = _index(mention, convention)
         reason, detail = mask_phones_in(mention.reason), mask_phones_in(mention.detail)
-        if index is not None and 0 <= index < len(rows):
-            errors.setdefault(index, RowError(index, rows[index].phone, reason, detail))
+        if index is not None and 0 <= index < len(phones):
+            errors.setdefault(index, RowError(index, phones[index], reason, detail))
         elif mention.position is not None and not mention.named and convention is None:
             position = mention.position
             positions.setdefault(position, PositionError(position, reason, detail))
@@ -127,7 +127,7 @@ def _index(mention: _Mention, convention: int | None) -> int | None:
 class _Reader:
     """Walks any nesting and collects what may be rows."""
 
-    def __init__(self, sent: SentRows) -> None:
+    def __init__(self, sent: SentPhones) -> None:
         self._sent = sent
         self._envelope = ""
         self.mentions: list[_Mention] = []

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Sequence
 
-from dialnexa_pipeline.api.results import SentRow
-
 _PHONE = re.compile(r"\+\d{7,17}(?!\d)|(?<![\w+*-])\d{8,17}(?![\w-])", re.ASCII)
 _SPACED_PHONE = re.compile(r"\+\d(?:[ ().-]{0,2}\d){6,16}(?!\d)", re.ASCII)
 # One number after a plural is as likely a count ("Invalid rows: 2") and is left alone.
@@ -19,15 +17,15 @@ _NOT_DIGIT = re.compile(r"\D", re.ASCII)
 _SHORTEST_END = 9
 
 
-class SentRows:
-    """The rows of an uploaded file, found by any spelling of their phone numbers."""
+class SentPhones:
+    """The phones of an uploaded file's rows, found by any spelling."""
 
-    def __init__(self, rows: Sequence[SentRow]) -> None:
-        self.rows = rows
+    def __init__(self, phones: Sequence[str]) -> None:
+        self.phones = phones
         self._exact: dict[str, list[int]] = {}
         self._ends: dict[str, list[int]] = {}
-        for index, row in enumerate(rows):
-            digits = _digits(row.phone)
+        for index, phone in enumerate(phones):
+            digits = _digits(phone)
             self._exact.setdefault(digits, []).append(index)
             self._ends.setdefault(digits[-_SHORTEST_END:], []).append(index)
 
@@ -47,7 +45,7 @@ class SentRows:
         return tuple(
             index
             for index in self._ends.get(national[-_SHORTEST_END:], ())
-            if _digits(self.rows[index].phone).endswith(national)
+            if _digits(self.phones[index]).endswith(national)
         )
 
     def phones_in(self, text: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from dialnexa_pipeline.api.errors import (
 )
 from dialnexa_pipeline.api.exchange import Exchange
 from dialnexa_pipeline.api.reading import read_success
-from dialnexa_pipeline.api.results import Accepted, SentRow
+from dialnexa_pipeline.api.results import Accepted
 from dialnexa_pipeline.api.row_errors import is_file_level, read_row_errors
 
 # The request never left: no connection was made.
@@ -34,7 +34,7 @@ def upload_leads(
     filename: str,
     content: bytes,
     *,
-    rows: Sequence[SentRow],
+    phones: Sequence[str],
     before_attempt: Callable[[], bool],
 ) -> Accepted:
     """POST a batch file; `DialNexaClient.upload_leads` says what is raised."""
@@ -43,7 +43,7 @@ def upload_leads(
     response = _post(exchange, path, (filename, content, kind), before_attempt)
     status = response.status_code
     if status in {200, 201}:
-        accepted = read_success(response.content, rows)
+        accepted = read_success(response.content, phones)
         if accepted is None:
             raise InDoubt(
                 f"DialNexa answered {status} with a body that cannot be read.",
@@ -57,7 +57,7 @@ def upload_leads(
     if status == 413:
         raise FileRefused(detail, status=status)
     if status == 400:
-        refused = read_row_errors(json_of(response), rows)
+        refused = read_row_errors(json_of(response), phones)
         if not refused.errors and is_file_level(detail):
             raise FileRefused(detail, status=status)
         raise RowsRefused(

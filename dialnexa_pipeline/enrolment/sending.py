@@ -14,7 +14,6 @@ from dialnexa_pipeline.api import (
     InDoubt,
     NothingHappened,
     RowsRefused,
-    SentRow,
     Withheld,
 )
 from dialnexa_pipeline.enrolment.budget import PostBudget
@@ -26,7 +25,7 @@ from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import (
     Batch,
-    Claim,
+    BatchRows,
     Ledger,
     LedgerUnavailable,
     Plan,
@@ -121,7 +120,7 @@ class _Sender:
         if self._refusals.give_up(batch):
             return []
         content = self._read_checked(batch)
-        claims = patiently(self._batches.claims_of, batch.batch_id)
+        rows = patiently(self._batches.rows_of, batch.batch_id)
         try:
             taken = self._take(batch)
         except SendingStopped as stop:
@@ -134,8 +133,9 @@ class _Sender:
         self._budget.spend(batch)
         self.report.posts += 1
         try:
-            answer = self._upload(batch, content, claims)
+            answer = self._upload(batch, content, rows)
         except RowsRefused as refused:
+            claims = patiently(self._batches.claims_of, batch.batch_id)
             return self._refusals.settle(batch, claims, refused)
         except NothingHappened as nothing:
             self._stay_planned(batch, nothing)
@@ -157,7 +157,7 @@ class _Sender:
             raise
         else:
             reach("send.answered")
-            all_enrolled = self._settle_accepted(batch, claims, answer)
+            all_enrolled = self._settle_accepted(batch, rows, answer)
             reach("send.settled")
             if all_enrolled:
                 self._refusals.accepted(batch)
@@ -175,15 +175,14 @@ class _Sender:
     def _still_holds(self, batch: Batch) -> bool:
         return patiently(self._batches.renew_lease, batch.batch_id, owner=self._owner, lease=LEASE)
 
-    def _upload(self, batch: Batch, content: bytes, claims: list[Claim]) -> Accepted:
-        rows = [SentRow(ref=claim.enrolment_ref, phone=claim.e164) for claim in claims]
+    def _upload(self, batch: Batch, content: bytes, rows: BatchRows) -> Accepted:
         filename = (batch.file_path or batch.batch_id).rsplit("/", 1)[-1]
         with heartbeat(self._ledger, batch.batch_id, self._owner):
             return self._client.upload_leads(
                 batch.workflow_id,
                 filename,
                 content,
-                rows=rows,
+                phones=rows.phones,
                 # A sender that was stopped for long may wake up when its batch is in doubt.
                 before_attempt=lambda: self._still_holds(batch),
             )
@@ -198,10 +197,10 @@ class _Sender:
             )
         return content
 
-    def _settle_accepted(self, batch: Batch, claims: list[Claim], answer: Accepted) -> bool:
+    def _settle_accepted(self, batch: Batch, rows: BatchRows, answer: Accepted) -> bool:
         if answer.complete:
-            return self._settling.enrol(batch, claims, answer)
-        self._settling.doubt_the_rest(batch, claims, answer)
+            return self._settling.enrol(batch, rows, answer)
+        self._settling.doubt_the_rest(batch, rows, answer)
         return False
 
     def _stay_planned(self, batch: Batch, nothing: NothingHappened) -> None:

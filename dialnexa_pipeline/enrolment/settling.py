@@ -1,11 +1,11 @@
 """Write down what an answer proved, also when the ledger is away for a moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import stamina
 
 from dialnexa_pipeline.api import Accepted, CallRefused, FileRefused
-from dialnexa_pipeline.ledger import Batch, Claim, LeaseLost, Ledger, LedgerUnavailable
+from dialnexa_pipeline.ledger import Batch, BatchRows, LeaseLost, Ledger, LedgerUnavailable
 
 # Calls the ledger again while it is away: a PostgreSQL that restarts is back within a minute.
 patiently = stamina.RetryingCaller(attempts=None, timeout=60.0, wait_initial=0.1, wait_max=5.0).on(
@@ -39,11 +39,11 @@ class Settling:
                 return False
         return True
 
-    def enrol(self, batch: Batch, claims: Sequence[Claim], answer: Accepted) -> bool:
+    def enrol(self, batch: Batch, rows: BatchRows, answer: Accepted) -> bool:
         """Every row was enrolled, and the answer may name their lead ids."""
         ids = {
-            claim.enrolment_ref: next(iter(answer.lead_ids.get(claim.e164, ())), None)
-            for claim in claims
+            ref: next(iter(answer.lead_ids.get(phone, ())), None)
+            for ref, phone in zip(rows.refs, rows.phones, strict=True)
         }
         settled = self.settle(
             batch,
@@ -52,16 +52,16 @@ class Settling:
         )
         if settled:
             self._note(
-                f"Batch {batch.batch_id}: {len(claims)} leads enrolled in {batch.workflow_id}."
+                f"Batch {batch.batch_id}: {len(rows)} leads enrolled in {batch.workflow_id}."
             )
         return settled
 
-    def doubt_the_rest(self, batch: Batch, claims: Sequence[Claim], answer: Accepted) -> bool:
+    def doubt_the_rest(self, batch: Batch, rows: BatchRows, answer: Accepted) -> bool:
         """A 2xx that accounts for some rows only: they are enrolled, the rest is in doubt."""
         ids = {
-            claim.enrolment_ref: answer.lead_ids[claim.e164][0]
-            for claim in claims
-            if answer.lead_ids.get(claim.e164)
+            ref: answer.lead_ids[phone][0]
+            for ref, phone in zip(rows.refs, rows.phones, strict=True)
+            if answer.lead_ids.get(phone)
         }
         settled = self.settle(
             batch,
@@ -70,13 +70,13 @@ class Settling:
                 batch.batch_id,
                 owner=self._owner,
                 reason="in_doubt/partial_answer",
-                detail=f"DialNexa's answer accounts for {len(ids)} of {len(claims)} rows.",
+                detail=f"DialNexa's answer accounts for {len(ids)} of {len(rows)} rows.",
                 enrolled=ids,
             ),
         )
         if settled:
-            missing = len(claims) - len(ids)
-            self._note(f"Batch {batch.batch_id}: {missing} of {len(claims)} rows are in doubt.")
+            missing = len(rows) - len(ids)
+            self._note(f"Batch {batch.batch_id}: {missing} of {len(rows)} rows are in doubt.")
         return settled
 
     def doubt(self, batch: Batch, detail: str) -> bool:

@@ -31,6 +31,7 @@ from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
     Batch,
+    BatchRows,
     BatchState,
     Candidates,
     Claim,
@@ -84,6 +85,7 @@ __all__ = [
     "Approvals",
     "Batch",
     "BatchFile",
+    "BatchRows",
     "BatchState",
     "Batches",
     "Candidates",

@@ -20,6 +20,8 @@ from dialnexa_pipeline.errors import ConfigError, DialNexaError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
+_CACHE_KIB = 65_536
+_CHECKPOINT_PAGES = 10_000
 # Any constant will do; it only has to be the same in every process.
 _MIGRATION_LOCK = 0x6469616C
 
@@ -111,7 +113,7 @@ class LedgerDatabase:
             with self.engine.connect() as connection:
                 if MigrationContext.configure(connection).get_current_revision() == _newest():
                     return
-            config = _alembic()
+            config = migrations()
             with self.engine.begin() as connection:
                 if self.dialect == "postgresql":
                     connection.execute(
@@ -127,7 +129,8 @@ class LedgerDatabase:
             ) from None
 
 
-def _alembic() -> Config:
+def migrations() -> Config:
+    """Where the ledger's migrations lie; a connection is to be put among its attributes."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     return config
@@ -136,7 +139,7 @@ def _alembic() -> Config:
 @cache
 def _newest() -> str | None:
     """The newest migration; they are files, so they are read once."""
-    return ScriptDirectory.from_config(_alembic()).get_current_head()
+    return ScriptDirectory.from_config(migrations()).get_current_head()
 
 
 def ledger_exists(url: str) -> bool:
@@ -215,6 +218,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # A claim must outlive a power cut: what is sent is claimed *on disk* first.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # Millions of claims: their index does not fit into the 2 MB that SQLite takes otherwise.
+    cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     cursor.close()
 
 

@@ -93,6 +93,22 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchRows:
+    """The rows of a batch's file, in its order.
+
+    Attributes:
+        refs: their correlation values.
+        phones: in E.164 form; empty once erased.
+    """
+
+    refs: Sequence[str] = field(repr=False)
+    phones: Sequence[str] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.refs)
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A reserved (workflow, phone), as a batch's sender and a reconciler see it."""
 

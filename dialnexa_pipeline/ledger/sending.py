@@ -11,8 +11,8 @@ from dialnexa_pipeline.ledger.approvals import refuse_when_held
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import next_number
-from dialnexa_pipeline.ledger.records import Batch, Claim
+from dialnexa_pipeline.ledger.numbering import enrolment_ref, next_number, place_of
+from dialnexa_pipeline.ledger.records import Batch, BatchRows, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
 from dialnexa_pipeline.ledger.switches import refuse_when_stopped
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
@@ -68,6 +68,20 @@ class Batches:
                 .order_by(sa.func.min(claims.c.claim_no))
             )
             return list(children.scalars())
+
+    def rows_of(self, batch_id: str) -> BatchRows:
+        """What the file of a batch holds, and no more than a sender needs of it."""
+        with self._database.transaction() as connection:
+            batch = lock_batch(connection, batch_id)
+            rows = connection.execute(
+                sa.select(claims.c.claim_no, claims.c.phone)
+                .where(claims.c.batch_no == batch.batch_no)
+                .order_by(claims.c.claim_no)
+            ).all()
+        return BatchRows(
+            [enrolment_ref(batch.plan_id, place_of(number)) for number, _ in rows],
+            [f"+{phone}" if phone is not None else "" for _, phone in rows],
+        )
 
     def claims_of(self, batch_id: str) -> list[Claim]:
         """The claims of a batch, in file order."""

@@ -7,12 +7,12 @@ from email.utils import formatdate
 
 import pytest
 
-from dialnexa_pipeline.api import ApiError, NothingHappened, SentRow
+from dialnexa_pipeline.api import ApiError, NothingHappened
 from dialnexa_pipeline.api.pace import Pace
 from tests.api.conftest import ScriptedServer, answer
 
 WORKFLOW = '{"data":{"id":"w"}}'
-ROWS = [SentRow("r0", "+919876543210")]
+PHONES = ["+919876543210"]
 
 
 def told(remaining: str, reset: str, limit: str = "150", **more: str) -> dict[str, str]:
@@ -90,7 +90,7 @@ def test_a_429_holds_every_client_and_thread_of_the_key_back(server: ScriptedSer
     server.answers = [answer(429, "{}", ["retry-after: 0.5"]), timed, timed, timed]
     with server.client() as first, server.client() as second:
         with pytest.raises(NothingHappened), server.client(max_wait=0.1) as hasty:
-            hasty.upload_leads("w", "b.csv", b"phone_number\r\n", rows=ROWS)
+            hasty.upload_leads("w", "b.csv", b"phone_number\r\n", phones=PHONES)
         began = time.monotonic()
         threads = [
             threading.Thread(target=client.get_workflow, args=("w",))
@@ -133,6 +133,6 @@ def test_a_wall_that_is_too_far_away_is_not_waited_for(server: ScriptedServer) -
     with server.client(max_wait=5) as client:
         client.get_workflow("w")
         with pytest.raises(NothingHappened, match="DIALNEXA_MAX_WAIT_SECONDS") as caught:
-            client.upload_leads("w", "b.csv", b"phone_number\r\n", rows=ROWS)
+            client.upload_leads("w", "b.csv", b"phone_number\r\n", phones=PHONES)
     assert caught.value.reason == "rate_limited"
     assert len(server.requests) == 1

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialnexa_pipeline.api import SentRow
 from dialnexa_pipeline.api.reading import read_success
 from dialnexa_pipeline.api.row_errors import read_row_errors
 
-ROWS = [SentRow(f"r{n}", f"+91987654321{n}") for n in range(6)]
+PHONES = [f"+91987654321{n}" for n in range(6)]
 REASON = "Unsupported prefix"
 
 SPELLINGS: list[Callable[[str], object]] = [
@@ -51,7 +50,7 @@ TEXTS: list[Callable[[list[str]], object]] = [
     lambda phones: {"errors": {p[1:]: [REASON] for p in phones}},
 ]
 ENVELOPE = {"statusCode": 400, "message": "Lead validation failed", "error": "Bad Request"}
-SOME = st.sets(st.integers(0, len(ROWS) - 1), min_size=1)
+SOME = st.sets(st.integers(0, len(PHONES) - 1), min_size=1)
 
 
 @given(st.sampled_from(NESTINGS), st.sampled_from(SPELLINGS), SOME, st.booleans())
@@ -61,10 +60,10 @@ def test_refused_rows_are_found_in_every_nesting_and_spelling(
     bad: set[int],
     enveloped: bool,
 ) -> None:
-    document = nesting([spelling(ROWS[n].phone) for n in sorted(bad)])
+    document = nesting([spelling(PHONES[n].phone) for n in sorted(bad)])
     if enveloped and isinstance(document, dict):
         document = {**ENVELOPE, **document}
-    errors = read_row_errors(document, ROWS).errors
+    errors = read_row_errors(document, PHONES).errors
     assert [error.index for error in errors] == sorted(bad)
     assert {error.reason.lower() for error in errors} == {REASON.lower()}
 
@@ -73,7 +72,7 @@ def test_refused_rows_are_found_in_every_nesting_and_spelling(
 def test_refused_rows_are_found_in_sentences_and_keys(
     nesting: Callable[[list[str]], object], bad: set[int]
 ) -> None:
-    errors = read_row_errors(nesting([ROWS[n].phone for n in sorted(bad)]), ROWS).errors
+    errors = read_row_errors(nesting([PHONES[n].phone for n in sorted(bad)]), PHONES).errors
     assert [error.index for error in errors] == sorted(bad)
     assert {error.reason for error in errors} == {REASON}
 
@@ -84,17 +83,17 @@ def test_positions_beside_phones_never_blame_another_row(
 ) -> None:
     named = data.draw(st.sets(st.sampled_from(sorted(bad))))
     entries = [
-        {"position": n + convention, **({"phone_number": ROWS[n].phone} if n in named else {})}
+        {"position": n + convention, **({"phone_number": PHONES[n].phone} if n in named else {})}
         for n in sorted(bad)
     ]
-    refused = read_row_errors({"errors": [{"reason": REASON, "rows": entries}]}, ROWS)
+    refused = read_row_errors({"errors": [{"reason": REASON, "rows": entries}]}, PHONES)
     assert {error.index for error in refused.errors} == (bad if named else set())
     bare = [] if named else [(n + convention, REASON) for n in sorted(bad)]
     assert [(error.position, error.reason) for error in refused.positions] == bare
 
 
 NOISE = [
-    {"validRows": [{"phone_number": ROWS[5].phone}]},
+    {"validRows": [{"phone_number": PHONES[5].phone}]},
     {"summary": "Invalid rows: 2"},
     {"summary": {"prefixes": [91, 2, 1], "invalid_count": 2}},
     {"hint": {"Allowed rows": 2}},
@@ -105,16 +104,16 @@ NOISE = [
 
 @pytest.mark.parametrize("noise", NOISE)
 def test_counts_prefixes_and_valid_rows_blame_nobody(noise: dict[str, object]) -> None:
-    shown = {"phone_number": ROWS[0].phone, "position": 1, "reason": REASON}
-    errors = read_row_errors([shown, noise], ROWS).errors
+    shown = {"phone_number": PHONES[0].phone, "position": 1, "reason": REASON}
+    errors = read_row_errors([shown, noise], PHONES).errors
     assert [error.index for error in errors] == [0]
 
 
 def test_a_number_that_fits_two_rows_is_settled_by_its_position() -> None:
     rows = [
-        SentRow("a", "+919876543210"),
-        SentRow("b", "+19876543210"),
-        SentRow("c", "+911111111111"),
+        "+919876543210",
+        "+19876543210",
+        "+911111111111",
     ]
     shown = {"phone_number": "+911111111111", "position": 3}
     vague = {"phone_number": "9876543210", "position": 2}
@@ -125,8 +124,8 @@ def test_a_number_that_fits_two_rows_is_settled_by_its_position() -> None:
 
 
 def test_a_rows_own_words_are_its_detail() -> None:
-    row = {"phone_number": ROWS[0].phone, "failed_parsing_reason": "too short"}
-    errors = read_row_errors({"errors": [{"reason": REASON, "rows": [row]}]}, ROWS).errors
+    row = {"phone_number": PHONES[0].phone, "failed_parsing_reason": "too short"}
+    errors = read_row_errors({"errors": [{"reason": REASON, "rows": [row]}]}, PHONES).errors
     assert (errors[0].reason, errors[0].detail) == (REASON, "too short")
 
 
@@ -142,16 +141,16 @@ JSON = st.recursive(
 def test_success_is_complete_only_when_every_row_is_accounted_for(
     extra: object, enrolled: set[int]
 ) -> None:
-    body = {"data": {ROWS[n].phone: ["l"] for n in enrolled}, "extra": extra}
-    accepted = read_success(json.dumps(body).encode(), ROWS)
+    body = {"data": {PHONES[n].phone: ["l"] for n in enrolled}, "extra": extra}
+    accepted = read_success(json.dumps(body).encode(), PHONES)
     assert accepted is not None
-    assert accepted.complete is (len(enrolled) == len(ROWS))
-    assert accepted.enrolled_phones == {ROWS[n].phone for n in enrolled}
+    assert accepted.complete is (len(enrolled) == len(PHONES))
+    assert accepted.enrolled_phones == {PHONES[n].phone for n in enrolled}
 
 
 @given(JSON)
 def test_no_document_breaks_the_readers(document: object) -> None:
-    errors = read_row_errors(document, ROWS).errors
+    errors = read_row_errors(document, PHONES).errors
     assert errors == ()
-    accepted = read_success(json.dumps(document).encode(), ROWS)
+    accepted = read_success(json.dumps(document).encode(), PHONES)
     assert accepted is None or not accepted.complete

@@ -15,31 +15,30 @@ from dialnexa_pipeline.api import (
     InDoubt,
     NothingHappened,
     RowsRefused,
-    SentRow,
 )
 from dialnexa_pipeline.errors import ConfigError
 from tests.api.conftest import ScriptedServer, answer
 
-ROWS = [SentRow(f"r{n}", f"+91987654321{n}") for n in range(3)]
+PHONES = [f"+91987654321{n}" for n in range(3)]
 
 
 def upload(server: ScriptedServer, **options: float) -> Accepted:
     with server.client(**options) as client:
-        return client.upload_leads("wf 1", "b.csv", b"phone_number\r\n", rows=ROWS)
+        return client.upload_leads("wf 1", "b.csv", b"phone_number\r\n", phones=PHONES)
 
 
 @pytest.mark.parametrize(
     ("body", "complete"),
     [
-        ({"statusCode": 201, "data": {r.phone: ["l"] for r in ROWS}, "count": 3}, True),
+        ({"statusCode": 201, "data": {r.phone: ["l"] for r in PHONES}, "count": 3}, True),
         ({"workflow_id": "w", "leads_enrolled": 3, "message": "3 leads enrolled"}, True),
-        ({"statusCode": 201, "data": {ROWS[0].phone: ["l"]}, "count": 1}, False),
+        ({"statusCode": 201, "data": {PHONES[0].phone: ["l"]}, "count": 1}, False),
         ({"workflow_id": "w", "leads_enrolled": 2}, False),
         ({"workflow_id": "w", "leads_enrolled": 4}, False),
-        ({"id": "wlead_1", "phone_number": ROWS[0].phone, "status": "in_progress"}, False),
-        ({"data": {r.phone[1:]: ["l"] for r in ROWS}}, True),
-        ({"data": {r.phone: "l" for r in ROWS}}, True),
-        ({"data": {r.phone: [] for r in ROWS}, "count": 3}, False),
+        ({"id": "wlead_1", "phone_number": PHONES[0].phone, "status": "in_progress"}, False),
+        ({"data": {r.phone[1:]: ["l"] for r in PHONES}}, True),
+        ({"data": {r.phone: "l" for r in PHONES}}, True),
+        ({"data": {r.phone: [] for r in PHONES}, "count": 3}, False),
         ({"leads_enrolled": 3, "skipped": 1}, False),
         ({"leads_enrolled": 3, "count": 2}, False),
     ],
@@ -88,7 +87,7 @@ def test_an_answer_cut_at_any_byte_is_in_doubt_and_asked_once(server: ScriptedSe
     with server.client() as client:
         for sent in range(1, len(full) + 1):
             with pytest.raises(InDoubt):
-                client.upload_leads("w", "b.csv", b"phone_number\r\n", rows=ROWS)
+                client.upload_leads("w", "b.csv", b"phone_number\r\n", phones=PHONES)
             assert len(server.requests) == sent
 
 
@@ -99,7 +98,7 @@ def test_a_file_that_the_server_never_takes_is_in_doubt() -> None:
             DialNexaClient(url, "id:secret", write_timeout=0.2, read_timeout=0.2) as client,
             pytest.raises(InDoubt) as caught,
         ):
-            client.upload_leads("w", "b.csv", b"x" * 20_000_000, rows=ROWS)
+            client.upload_leads("w", "b.csv", b"x" * 20_000_000, phones=PHONES)
     assert caught.value.cause == "WriteTimeout"
 
 
@@ -107,7 +106,7 @@ def test_a_read_timeout_is_in_doubt() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
         with DialNexaClient(url, "id:secret", read_timeout=0.2) as client, pytest.raises(InDoubt):
-            client.upload_leads("w", "b.csv", b"x", rows=ROWS)
+            client.upload_leads("w", "b.csv", b"x", phones=PHONES)
 
 
 def test_a_connection_never_made_is_nothing() -> None:
@@ -117,7 +116,7 @@ def test_a_connection_never_made_is_nothing() -> None:
         DialNexaClient(f"http://127.0.0.1:{port}/v1", "id:secret") as client,
         pytest.raises(NothingHappened) as caught,
     ):
-        client.upload_leads("w", "b.csv", b"x", rows=ROWS)
+        client.upload_leads("w", "b.csv", b"x", phones=PHONES)
     assert caught.value.reason == "connection"
 
 
@@ -171,7 +170,7 @@ def test_no_sentence_holds_a_phone_number(server: ScriptedServer) -> None:
         "errors": [
             {
                 "reason": "Invalid phone number +919876543210",
-                "rows": [{"phone_number": ROWS[0].phone}],
+                "rows": [{"phone_number": PHONES[0].phone}],
             }
         ],
     }
