@@ -60,7 +60,7 @@ def test_refused_rows_are_found_in_every_nesting_and_spelling(
     bad: set[int],
     enveloped: bool,
 ) -> None:
-    document = nesting([spelling(PHONES[n].phone) for n in sorted(bad)])
+    document = nesting([spelling(PHONES[n]) for n in sorted(bad)])
     if enveloped and isinstance(document, dict):
         document = {**ENVELOPE, **document}
     errors = read_row_errors(document, PHONES).errors
@@ -72,7 +72,7 @@ def test_refused_rows_are_found_in_every_nesting_and_spelling(
 def test_refused_rows_are_found_in_sentences_and_keys(
     nesting: Callable[[list[str]], object], bad: set[int]
 ) -> None:
-    errors = read_row_errors(nesting([PHONES[n].phone for n in sorted(bad)]), PHONES).errors
+    errors = read_row_errors(nesting([PHONES[n] for n in sorted(bad)]), PHONES).errors
     assert [error.index for error in errors] == sorted(bad)
     assert {error.reason for error in errors} == {REASON}
 
@@ -83,7 +83,7 @@ def test_positions_beside_phones_never_blame_another_row(
 ) -> None:
     named = data.draw(st.sets(st.sampled_from(sorted(bad))))
     entries = [
-        {"position": n + convention, **({"phone_number": PHONES[n].phone} if n in named else {})}
+        {"position": n + convention, **({"phone_number": PHONES[n]} if n in named else {})}
         for n in sorted(bad)
     ]
     refused = read_row_errors({"errors": [{"reason": REASON, "rows": entries}]}, PHONES)
@@ -93,7 +93,7 @@ def test_positions_beside_phones_never_blame_another_row(
 
 
 NOISE = [
-    {"validRows": [{"phone_number": PHONES[5].phone}]},
+    {"validRows": [{"phone_number": PHONES[5]}]},
     {"summary": "Invalid rows: 2"},
     {"summary": {"prefixes": [91, 2, 1], "invalid_count": 2}},
     {"hint": {"Allowed rows": 2}},
@@ -104,7 +104,7 @@ NOISE = [
 
 @pytest.mark.parametrize("noise", NOISE)
 def test_counts_prefixes_and_valid_rows_blame_nobody(noise: dict[str, object]) -> None:
-    shown = {"phone_number": PHONES[0].phone, "position": 1, "reason": REASON}
+    shown = {"phone_number": PHONES[0], "position": 1, "reason": REASON}
     errors = read_row_errors([shown, noise], PHONES).errors
     assert [error.index for error in errors] == [0]
 
@@ -124,7 +124,7 @@ def test_a_number_that_fits_two_rows_is_settled_by_its_position() -> None:
 
 
 def test_a_rows_own_words_are_its_detail() -> None:
-    row = {"phone_number": PHONES[0].phone, "failed_parsing_reason": "too short"}
+    row = {"phone_number": PHONES[0], "failed_parsing_reason": "too short"}
     errors = read_row_errors({"errors": [{"reason": REASON, "rows": [row]}]}, PHONES).errors
     assert (errors[0].reason, errors[0].detail) == (REASON, "too short")
 
@@ -141,11 +141,11 @@ JSON = st.recursive(
 def test_success_is_complete_only_when_every_row_is_accounted_for(
     extra: object, enrolled: set[int]
 ) -> None:
-    body = {"data": {PHONES[n].phone: ["l"] for n in enrolled}, "extra": extra}
+    body = {"data": {PHONES[n]: ["l"] for n in enrolled}, "extra": extra}
     accepted = read_success(json.dumps(body).encode(), PHONES)
     assert accepted is not None
     assert accepted.complete is (len(enrolled) == len(PHONES))
-    assert accepted.enrolled_phones == {PHONES[n].phone for n in enrolled}
+    assert accepted.enrolled_phones == {PHONES[n] for n in enrolled}
 
 
 @given(JSON)
