@@ -73,10 +73,8 @@ def measure(folder: str, port: int, rows: int, results: "multiprocessing.Queue[A
         keys = [f"k{n}" for n in asked]
         phones = [919800000000 + n for n in asked]
         candidates = Candidates("b", workflow, 0, keys, keys, phones)
-        ledger.plans.claim(plan, candidates, ref_column=None)
-        ledger.plans.batch_is_on_disk(
-            "b", file_path="f", sha256="s", file_bytes=1, row_count=len(asked)
-        )
+        ledger.plans.claim(plan, [candidates], ref_column=None)
+        ledger.plans.batch_is_on_disk("b", file_path="f", sha256="s", file_bytes=1)
         ledger.plans.make_ready(plan, source_rows=len(asked), phone_metadata="")
         ledger.batches.start_sending("b", owner="me", run_id="r", lease=-timedelta(minutes=1))
         started = time.perf_counter()

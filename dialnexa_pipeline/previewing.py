@@ -107,13 +107,14 @@ class _Judge:
         undecided: dict[str, list[int]] = {}
         for index in pc.indices_nonzero(pc.is_null(leads["outcome"])).to_pylist():
             undecided.setdefault(workflows[index], []).append(index)
+        holders = self._ledger.plans.find_holders(
+            {workflow: [phones[row] for row in rows] for workflow, rows in undecided.items()},
+            forgotten_after=self._dedupe,
+        )
         for workflow, rows in undecided.items():
-            holders = self._ledger.plans.find_holders(
-                workflow, [phones[row] for row in rows], forgotten_after=self._dedupe
-            )
             for row in rows:
-                holder = holders.get(phones[row])
                 given = (workflow, phones[row])
+                holder = holders.get(given)
                 if holder is None and given not in self._given:
                     self._given.add(given)
                     verdicts[row] = _PLANNED

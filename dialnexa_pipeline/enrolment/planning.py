@@ -6,12 +6,13 @@
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,6 +30,7 @@ from dialnexa_pipeline.leads import (
 )
 from dialnexa_pipeline.ledger import (
     Account,
+    BatchOnDisk,
     Candidates,
     Count,
     Hold,
@@ -139,40 +141,61 @@ class _Planner:
         self._open: dict[str, _OpenBatch] = {}
         self._seq = 0
         self._names: list[str] = []
+        self._refused: list[RefusedRow] = []
+        self._counts: Counter[tuple[str, str, str]] = Counter()
 
     def take(self, leads: pa.Table) -> None:
         """Plan one chunk of screened leads (columns as `leads.screen` gives them)."""
         undecided = pc.is_null(leads["outcome"])
         self._refuse_screened(leads.filter(pc.invert(undecided)))
         eligible = leads.filter(undecided)
-        for workflow_id in pc.unique(eligible["workflow_id"]).to_pylist():
-            of_workflow = eligible.filter(pc.equal(eligible["workflow_id"], workflow_id))
-            self._plan_workflow(workflow_id, of_workflow)
+        if eligible.num_rows:
+            self._plan_eligible(eligible)
+        self._note_refused()
 
     def close_all(self) -> None:
-        for workflow_id in list(self._open):
-            self._close(workflow_id)
+        """Write the files that are still open, and what was counted."""
+        self._write(list(self._open.values()))
+        self._open.clear()
+        counts = [Count(*key, leads) for key, leads in self._counts.items()]
+        self._ledger.plans.refuse(self._plan, [], counts)
 
-    def _plan_workflow(self, workflow_id: str, leads: pa.Table) -> None:
+    def _plan_eligible(self, leads: pa.Table) -> None:
+        workflows = leads["workflow_id"].combine_chunks().dictionary_encode()
+        names: list[str] = workflows.dictionary.to_pylist()
+        codes = workflows.indices.to_numpy().astype(np.int64)
         phones = leads["phone_key"].to_numpy()
-        listed: list[int] = phones.tolist()
+        wanted = {name: phones[codes == code].tolist() for code, name in enumerate(names)}
         if self._dedupe is not None:
-            self._ledger.plans.expire(workflow_id, listed, older_than=self._dedupe)
-        holders = self._ledger.plans.find_holders(workflow_id, listed)
-        is_free = np.zeros(len(phones), np.bool_)
-        is_free[np.unique(phones, return_index=True)[1]] = True
+            self._ledger.plans.expire(wanted, older_than=self._dedupe)
+        holders = self._ledger.plans.find_holders(wanted)
+        is_free = _first_of_each(codes, phones)
         if holders:
-            is_free &= ~np.isin(phones, np.fromiter(holders, np.int64, len(holders)))
+            asked = zip(workflows.to_pylist(), phones.tolist(), strict=True)
+            is_free &= ~np.fromiter((each in holders for each in asked), np.bool_, len(phones))
+        # The rows of a workflow lie side by side, each workflow's in the source's order.
         free = np.flatnonzero(is_free)
-        lost = self._claim(workflow_id, leads.take(free))
-        if len(lost):
+        free = free[np.argsort(codes[free], kind="stable")]
+        lost = self._claim(leads.take(free), names, codes[free])
+        if lost:
             # Another run was faster between the look and the claim: the database decided.
-            holders |= self._ledger.plans.find_holders(workflow_id, phones[free[lost]].tolist())
-            is_free[free[lost]] = False
+            rows = free[lost]
+            again = {name: phones[rows][codes[rows] == n].tolist() for n, name in enumerate(names)}
+            holders |= self._ledger.plans.find_holders(again)
+            is_free[rows] = False
         self._refuse_held(leads.filter(pa.array(~is_free)), holders)
 
-    def _claim(self, workflow_id: str, leads: pa.Table) -> list[int]:
-        """Claim free leads, batch by batch; return the rows that another run took first."""
+    def _claim(
+        self, leads: pa.Table, names: Sequence[str], codes: npt.NDArray[np.int64]
+    ) -> list[int]:
+        """Claim free leads and write the files that are full.
+
+        Args:
+            names: the workflows; `codes` are those of the rows, in rising order.
+
+        Returns:
+            The rows that another run took first.
+        """
         if leads.num_rows == 0:
             return []
         start = self._seq
@@ -182,33 +205,38 @@ class _Planner:
         keys: list[str] = leads["lead_key"].to_pylist()
         raw: list[str] = leads["raw_phone"].to_pylist()
         phones: list[int] = leads["phone_key"].to_pylist()
-        pieces = pa.table({"line": lines}) if self._limits.format == "csv" else columns
-        lost: list[int] = []
-        for batch, first, last in self._assign(workflow_id, columns.column_names, lines):
-            refused = self._ledger.plans.claim(
-                self._plan,
+        sizes = pc.binary_length(lines).to_numpy().astype(np.int64)
+        bounds = np.searchsorted(codes, np.arange(len(names) + 1))
+        assigned: list[tuple[_OpenBatch, int, int]] = []
+        full: list[_OpenBatch] = []
+        for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True):
+            if last > first:
+                self._assign(name, sizes, range(int(first), int(last)), assigned, full)
+        lost = self._ledger.plans.claim(
+            self._plan,
+            [
                 Candidates(
                     batch.batch_id,
-                    workflow_id,
+                    batch.workflow_id,
                     start + first,
                     keys[first:last],
-                    [text or "" for text in raw[first:last]],
+                    raw[first:last],
                     phones[first:last],
-                ),
-                ref_column=self._limits.ref_column,
-                hold_absent=self._limits.hold_absent,
-            )
-            reach("plan.claimed")
+                )
+                for batch, first, last in assigned
+            ],
+            ref_column=self._limits.ref_column,
+            hold_absent=self._limits.hold_absent,
+        )
+        reach("plan.claimed")
+        pieces = pa.table({"line": lines}) if self._limits.format == "csv" else columns
+        won = np.ones(leads.num_rows, np.bool_)
+        won[[place - start for place in lost]] = False
+        for batch, first, last in assigned:
             piece = pieces.slice(first, last - first)
-            if refused:
-                lost += [place - start for place in sorted(refused)]
-                won = np.ones(last - first, np.bool_)
-                won[[place - start - first for place in refused]] = False
-                piece = piece.filter(pa.array(won))
-            batch.pieces.append(piece)
-            if batch is not self._open.get(workflow_id):
-                self._write(batch)
-        return lost
+            batch.pieces.append(piece.filter(pa.array(won[first:last])) if lost else piece)
+        self._write(full)
+        return np.flatnonzero(~won).tolist()
 
     def _uploaded(self, leads: pa.Table, first_seq: int) -> pa.Table:
         """The columns of the file: phone_number, the variables, and the correlation column."""
@@ -224,50 +252,59 @@ class _Planner:
         return pa.table(columns)
 
     def _assign(
-        self, workflow_id: str, names: Sequence[str], lines: pa.Array
-    ) -> Iterator[tuple[_OpenBatch, int, int]]:
-        """Cut consecutive rows into batches bounded by rows and bytes; the last stays open."""
-        rotation = Rotation(self._limits.max_rows, self._limits.max_bytes, csv_header_bytes(names))
-        sizes = pc.binary_length(lines).to_numpy().astype(np.int64)
+        self,
+        workflow_id: str,
+        sizes: npt.NDArray[np.int64],
+        rows_of: range,
+        assigned: list[tuple[_OpenBatch, int, int]],
+        full: list[_OpenBatch],
+    ) -> None:
+        """Cut rows of a workflow into batches; the last one stays open.
+
+        Args:
+            rows_of: the workflow's rows among all that the sizes are of.
+            assigned: takes each batch with its rows.
+            full: takes the batches that are complete with these rows.
+        """
+        rotation = Rotation(
+            self._limits.max_rows, self._limits.max_bytes, csv_header_bytes(self._names)
+        )
         batch = self._open.pop(workflow_id, None) or _OpenBatch(secrets.token_hex(8), workflow_id)
-        ends, rows, size = rotation.ends(sizes, rows=batch.rows, size=batch.size)
-        first = 0
-        for end in ends:
-            if end > first:
-                yield batch, first, end
-            else:
-                self._write(batch)
+        ends, rows, size = rotation.ends(
+            sizes[rows_of.start : rows_of.stop], rows=batch.rows, size=batch.size
+        )
+        begin = rows_of.start
+        for end in (rows_of.start + each for each in ends):
+            if end > begin:
+                assigned.append((batch, begin, end))
+            full.append(batch)
             batch = _OpenBatch(secrets.token_hex(8), workflow_id)
-            first = end
+            begin = end
         if rows:
             batch.rows, batch.size = rows, size
             self._open[workflow_id] = batch
-            if first < len(sizes):
-                yield batch, first, len(sizes)
+            if begin < rows_of.stop:
+                assigned.append((batch, begin, rows_of.stop))
 
-    def _close(self, workflow_id: str) -> None:
-        self._write(self._open.pop(workflow_id))
-
-    def _write(self, batch: _OpenBatch) -> None:
-        table = pa.concat_tables(batch.pieces)
-        batch.pieces.clear()
-        if table.num_rows == 0:
-            return
-        if self._limits.format == "csv":
-            content = csv_file(self._names, table["line"].chunks)
-        else:
-            content = render_xlsx(table)
-        path = batch_path(self._plan, batch.workflow_id, batch.batch_id, self._limits.format)
-        stored = self._store.write(path, content)
-        reach("plan.file_written")
-        self._ledger.plans.batch_is_on_disk(
-            batch.batch_id,
-            file_path=path,
-            sha256=stored.sha256,
-            file_bytes=stored.bytes,
-            row_count=table.num_rows,
-        )
-        reach("plan.file_noted")
+    def _write(self, full: Sequence[_OpenBatch]) -> None:
+        """Write the files of batches that take no more rows, and note them."""
+        written: list[BatchOnDisk] = []
+        for batch in full:
+            table = pa.concat_tables(batch.pieces)
+            batch.pieces.clear()
+            if table.num_rows == 0:
+                continue
+            if self._limits.format == "csv":
+                content = csv_file(self._names, table["line"].chunks)
+            else:
+                content = render_xlsx(table)
+            path = batch_path(self._plan, batch.workflow_id, batch.batch_id, self._limits.format)
+            stored = self._store.write(path, content)
+            reach("plan.file_written")
+            written.append(BatchOnDisk(batch.batch_id, path, stored.sha256, stored.bytes))
+        if written:
+            self._ledger.plans.batches_are_on_disk(written)
+            reach("plan.file_noted")
 
     def _refuse_screened(self, leads: pa.Table) -> None:
         columns = ("workflow_id", "lead_key", "outcome", "reason", "raw_phone", "phone")
@@ -275,26 +312,34 @@ class _Planner:
             RefusedRow(workflow_id or "", key, outcome, reason, None, raw, phone)
             for workflow_id, key, outcome, reason, raw, phone in _rows(leads, columns)
         ]
-        counts = Counter((row.workflow_id, row.outcome, row.reason) for row in rows)
-        self._refuse(rows, counts)
+        self._refused += rows
+        self._counts.update((row.workflow_id, row.outcome, row.reason) for row in rows)
 
-    def _refuse_held(self, leads: pa.Table, holders: dict[int, Holder]) -> None:
-        counts: Counter[tuple[str, str, str]] = Counter()
-        rows: list[RefusedRow] = []
+    def _refuse_held(self, leads: pa.Table, holders: Mapping[tuple[str, int], Holder]) -> None:
         wanted = ("workflow_id", "lead_key", "raw_phone", "phone", "phone_key")
         for workflow_id, key, raw, phone, number in _rows(leads, wanted):
-            holder = holders.get(number)
+            holder = holders.get((workflow_id, number))
             own = holder is not None and holder.lead_key == key and holder.sync == self._plan.sync
             outcome, reason = held_outcome(holder, own)
-            counts[workflow_id, outcome, reason] += 1
+            self._counts[workflow_id, outcome, reason] += 1
             if reason != "duplicate/already_enrolled":
-                rows.append(RefusedRow(workflow_id, key, outcome, reason, None, raw, phone))
-        self._refuse(rows, counts)
+                row = RefusedRow(workflow_id, key, outcome, reason, None, raw, phone)
+                self._refused.append(row)
 
-    def _refuse(self, rows: Sequence[RefusedRow], counts: Counter[tuple[str, str, str]]) -> None:
-        if counts:
-            listed = [Count(*key, leads) for key, leads in counts.items()]
-            self._ledger.plans.refuse(self._plan, rows, listed)
+    def _note_refused(self) -> None:
+        if self._refused:
+            self._ledger.plans.refuse(self._plan, self._refused, [])
+            self._refused = []
+
+
+def _first_of_each(
+    codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Which rows are the first with their workflow and phone."""
+    order = np.lexsort((phones, codes))
+    is_first = np.ones(len(order), np.bool_)
+    is_first[order[1:]] = (np.diff(codes[order]) != 0) | (np.diff(phones[order]) != 0)
+    return is_first
 
 
 def _rows(leads: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -38,7 +38,6 @@ def write_children(parent: Batch, ledger: Ledger, store: Store) -> list[Batch]:
             file_path=child_path,
             sha256=stored.sha256,
             file_bytes=stored.bytes,
-            row_count=kept.num_rows,
         )
         reach("send.child_written")
     return [patiently(ledger.batches.get, child_id) for child_id in children]

@@ -31,6 +31,7 @@ from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
     Batch,
+    BatchOnDisk,
     BatchRows,
     BatchState,
     Candidates,
@@ -85,6 +86,7 @@ __all__ = [
     "Approvals",
     "Batch",
     "BatchFile",
+    "BatchOnDisk",
     "BatchRows",
     "BatchState",
     "Batches",

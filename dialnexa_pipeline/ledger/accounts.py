@@ -4,18 +4,18 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 import pyarrow as pa
 import sqlalchemy as sa
 
+from dialnexa_pipeline.ledger.bulk import moments_of, plain_rows
 from dialnexa_pipeline.ledger.changes import RecordTable, mark_recorded, pending_changes
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.enrolled import enrolled_leads
 from dialnexa_pipeline.ledger.records import Account, Count, Plan, RefusedRow
 from dialnexa_pipeline.ledger.tables import (
     batches,
-    claim_states,
     claims,
     plan_counts,
     plans,
@@ -101,16 +101,18 @@ class Accounts:
 
     def enrolled(self, *, sync: str, partition_key: str) -> int:
         """Leads of a sync and partition that are enrolled now, by whichever run."""
-        plans_of = sa.select(plans.c.plan_id).where(
-            plans.c.sync == sync, plans.c.partition_key == partition_key
-        )
-        statement = (
-            sa.select(sa.func.count())
-            .select_from(claim_states)
-            .where(claim_states.c.plan_id.in_(plans_of), claim_states.c.state == "enrolled")
-        )
         with self._database.transaction() as connection:
-            return int(connection.scalar(statement) or 0)
+            plan_ids = connection.execute(
+                sa.select(plans.c.plan_id).where(
+                    plans.c.sync == sync, plans.c.partition_key == partition_key
+                )
+            ).scalars()
+            return sum(
+                each.leads
+                for plan_id in plan_ids.all()
+                for each in _claims_by_state(connection, plan_id)
+                if each.state == "enrolled"
+            )
 
     def recent_planned(self, *, sync: str, runs: int = 10) -> list[int]:
         """Leads that the newest plans of a sync sent, newest first.
@@ -151,14 +153,27 @@ class Accounts:
             with self._database.transaction() as connection:
                 yield enrolled_leads(connection, batch_id)
 
-    def rejections_changed(self, change_ids: Collection[int]) -> Iterator[list[RecordedRejection]]:
-        """Rejected rows last touched by some changes, in pieces of bounded size."""
+    def rejections_changed(self, change_ids: Collection[int]) -> Iterator[pa.Table]:
+        """Rejected rows last touched by some changes, in tables of bounded size.
+
+        Each has the columns of `dialnexa_rejected_rows`.
+        """
         statement = _REJECTIONS.where(rejected_rows.c.change_id == sa.bindparam("change"))
         for change_id in change_ids:
             with self._database.transaction() as connection:
-                rows = connection.execute(statement, {"change": change_id}).all()
+                found = connection.execute(statement, {"change": change_id})
+                names = list(found.keys())
+                rows = plain_rows(found)
             for start in range(0, len(rows), _READ_ROWS):
-                yield [RecordedRejection(*row) for row in rows[start : start + _READ_ROWS]]
+                columns = zip(*rows[start : start + _READ_ROWS], strict=True)
+                yield pa.table(
+                    {
+                        name: moments_of(values)
+                        if name.endswith("_at")
+                        else pa.array(values, pa.string())
+                        for name, values in zip(names, columns, strict=True)
+                    }
+                )
 
     def syncs(self) -> list[str]:
         """Every sync that has planned something, by name."""
@@ -228,6 +243,13 @@ class Accounts:
             return {row[0]: int(row[1]) for row in rows}
 
 
+class _ClaimsInState(NamedTuple):
+    workflow_id: str
+    state: str
+    reason: str | None
+    leads: int
+
+
 def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:
     screened = connection.execute(
         sa.select(
@@ -242,22 +264,47 @@ def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:
     leads: Counter[tuple[str, str, str]] = Counter()
     for row in _claims_by_state(connection, plan_id):
         outcome, reason = _outcome(row.state, row.reason)
-        leads[row.workflow_id, outcome, reason] += int(row.leads)
+        leads[row.workflow_id, outcome, reason] += row.leads
     for (workflow_id, outcome, reason), number in leads.items():
         yield Count(workflow_id, outcome, reason, number)
 
 
-def _claims_by_state(connection: sa.Connection, plan_id: str) -> Iterator[sa.Row[Any]]:
-    """Workflow, state, reason and leads; claims that leave it to their batch say its state."""
-    by_batch = sa.select(batches.c.workflow_id, batches.c.state, batches.c.reason)
-    by_claim = sa.select(batches.c.workflow_id, claims.c.state, claims.c.reason)
-    for said, of_claim in ((by_batch, claims.c.state.is_(None)), (by_claim, claims.c.state != "")):
-        yield from connection.execute(
-            said.add_columns(sa.func.count().label("leads"))
-            .join(claims, claims.c.batch_no == batches.c.batch_no)
-            .where(batches.c.plan_id == plan_id, of_claim)
-            .group_by(*said.selected_columns)
+def _claims_by_state(connection: sa.Connection, plan_id: str) -> Iterator[_ClaimsInState]:
+    """Claims of a plan; those that say nothing themselves are counted by their batches."""
+    of_batches: Counter[tuple[str, str, str | None]] = Counter()
+    rows = connection.execute(
+        sa.select(
+            batches.c.workflow_id,
+            batches.c.state,
+            batches.c.reason,
+            sa.func.sum(batches.c.row_count),
         )
+        # A refused batch has handed on what it did not reject.
+        .where(batches.c.plan_id == plan_id, batches.c.state != "rejected")
+        .group_by(batches.c.workflow_id, batches.c.state, batches.c.reason)
+    )
+    for workflow_id, state, reason, leads in rows:
+        of_batches[workflow_id, state, reason] += int(leads)
+    own = (
+        batches.c.workflow_id,
+        batches.c.state.label("batch_state"),
+        batches.c.reason.label("batch_reason"),
+        claims.c.state,
+        claims.c.reason,
+    )
+    rows = connection.execute(
+        sa.select(*own, sa.func.count())
+        .join(claims, claims.c.batch_no == batches.c.batch_no)
+        .where(batches.c.plan_id == plan_id, claims.c.state.is_not(None))
+        .group_by(*own)
+    )
+    for workflow_id, batch_state, batch_reason, state, reason, leads in rows:
+        if batch_state != "rejected":
+            of_batches[workflow_id, batch_state, batch_reason] -= int(leads)
+        yield _ClaimsInState(workflow_id, state, reason, int(leads))
+    for (workflow_id, state, reason), leads in of_batches.items():
+        if leads:
+            yield _ClaimsInState(workflow_id, state, reason, leads)
 
 
 def _outcome(state: str, reason: str | None) -> tuple[str, str]:

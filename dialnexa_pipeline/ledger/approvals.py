@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
-from dialnexa_pipeline.ledger.tables import approvals, batches, claim_states, plans
+from dialnexa_pipeline.ledger.tables import approvals, batches, plans
 
 
 class PlanHeld(DialNexaError):
@@ -163,11 +163,11 @@ def _held(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Ite
 
 
 def _planned_leads(connection: sa.Connection, plan_id: str) -> int:
-    return (
+    return int(
         connection.scalar(
-            sa.select(sa.func.count())
-            .select_from(claim_states)
-            .where(claim_states.c.plan_id == plan_id, claim_states.c.state == "planned")
+            sa.select(sa.func.coalesce(sa.func.sum(batches.c.row_count), 0)).where(
+                batches.c.plan_id == plan_id, batches.c.state == "planned"
+            )
         )
         or 0
     )

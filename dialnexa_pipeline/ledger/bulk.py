@@ -2,7 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import pyarrow as pa
+import sqlalchemy as sa
+
+MOMENT = pa.timestamp("us", tz="UTC")
 _POSTGRES_TYPES = {"text": "text", "int": "bigint"}
 _SQLITE_TYPES = {"text": "TEXT", "int": "INTEGER"}
 
@@ -60,3 +65,22 @@ def fit_text(values: Sequence[str]) -> Sequence[str]:
     if not any("\0" in value for value in values):
         return values
     return [value.replace("\0", "\ufffd") for value in values]
+
+
+def plain_rows(result: sa.CursorResult[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Every row as the driver gives it: thousands at a time are not to be wrapped and typed.
+
+    Moments of SQLite come as the text that it holds.
+    """
+    cursor: Any = result.cursor
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    result.close()
+    return rows
+
+
+def moments_of(values: Sequence[Any]) -> pa.Array:
+    """Moments as `plain_rows` gives them, in UTC."""
+    if any(isinstance(value, str) for value in values):
+        texts = pa.array(values, pa.string())
+        return texts.cast(pa.timestamp("us")).cast(MOMENT)
+    return pa.array(values, MOMENT)

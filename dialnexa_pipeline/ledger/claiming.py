@@ -1,10 +1,13 @@
 """Claims into the database in bulk, each by the one index that decides who holds a number."""
 
-from itertools import repeat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
 
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import fit_text
+from dialnexa_pipeline.ledger.numbering import claim_number, place_of
 from dialnexa_pipeline.ledger.records import Candidates
 from dialnexa_pipeline.ledger.tables import claims
 
@@ -12,65 +15,79 @@ _COLUMNS = "claim_no, batch_no, workflow_no, lead_key, raw_phone, phone, live"
 _ON_CONFLICT = "ON CONFLICT (phone, workflow_no) WHERE live DO NOTHING"
 
 
-def insert_claims(
-    connection: sa.Connection,
-    candidates: Candidates,
-    *,
-    first_claim_no: int,
-    batch_no: int,
-    workflow_no: int,
-) -> set[int]:
+@dataclass(frozen=True, slots=True)
+class NumberedCandidates:
+    """Candidates of a batch, and the numbers that their claims bear."""
+
+    candidates: Candidates
+    plan_no: int
+    batch_no: int
+    workflow_no: int
+
+    @property
+    def claim_nos(self) -> range:
+        first = claim_number(self.plan_no, self.candidates.first_seq)
+        return range(first, first + len(self.candidates.phones))
+
+
+def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> set[int]:
     """Add a claim for each candidate whose number nobody holds; return the places that lost."""
-    rows = len(candidates.phones)
+    wanted = sum(len(each.claim_nos) for each in asked)
+    if not wanted:
+        return set()
     if connection.dialect.name == "postgresql":
-        added = _insert_into_postgresql(
-            connection, candidates, first_claim_no, batch_no, workflow_no
-        )
+        added = _insert_into_postgresql(connection, asked)
     else:
         added = connection.exec_driver_sql(
             f"INSERT INTO claims ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 1) {_ON_CONFLICT}",
-            list(
-                zip(
-                    range(first_claim_no, first_claim_no + rows),
-                    repeat(batch_no),
-                    repeat(workflow_no),
-                    candidates.lead_keys,
-                    candidates.raw_phones,
-                    candidates.phones,
-                    strict=False,
-                )
-            ),
+            list(chain.from_iterable(map(_rows, asked))),
         ).rowcount
-    if added == rows:
+    if added == wanted:
         return set()
-    won = connection.execute(
-        sa.select(claims.c.claim_no).where(
-            claims.c.claim_no.between(first_claim_no, first_claim_no + rows - 1)
-        )
+    lost: set[int] = set()
+    for each in asked:
+        numbers = each.claim_nos
+        if numbers:
+            won = connection.execute(
+                sa.select(claims.c.claim_no).where(
+                    claims.c.claim_no.between(numbers[0], numbers[-1])
+                )
+            )
+            lost.update(map(place_of, set(numbers).difference(won.scalars())))
+    return lost
+
+
+def _rows(each: NumberedCandidates) -> Iterator[tuple[object, ...]]:
+    return zip(
+        each.claim_nos,
+        repeat(each.batch_no),
+        repeat(each.workflow_no),
+        each.candidates.lead_keys,
+        each.candidates.raw_phones,
+        each.candidates.phones,
+        strict=False,
     )
-    lost = set(range(first_claim_no, first_claim_no + rows)).difference(won.scalars())
-    return {candidates.first_seq + number - first_claim_no for number in lost}
 
 
-def _insert_into_postgresql(
-    connection: sa.Connection,
-    candidates: Candidates,
-    first_claim_no: int,
-    batch_no: int,
-    workflow_no: int,
-) -> int:
+def _insert_into_postgresql(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> int:
+    claim_nos: list[int] = []
+    batch_nos: list[int] = []
+    workflow_nos: list[int] = []
+    keys: list[str] = []
+    raw: list[str] = []
+    phones: list[int] = []
+    for each in asked:
+        claim_nos += each.claim_nos
+        batch_nos += repeat(each.batch_no, len(each.claim_nos))
+        workflow_nos += repeat(each.workflow_no, len(each.claim_nos))
+        keys += fit_text(each.candidates.lead_keys)
+        raw += fit_text(each.candidates.raw_phones)
+        phones += each.candidates.phones
     return connection.exec_driver_sql(
-        f"INSERT INTO claims ({_COLUMNS}) SELECT %s + place - 1, %s, %s, lead_key, raw_phone, "
-        "phone, true FROM unnest(%s::text[], %s::text[], %s::bigint[]) "
+        f"INSERT INTO claims ({_COLUMNS}) SELECT asked.*, true FROM unnest(%s::bigint[], "
+        "%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[]) "
+        "AS asked (claim_no, batch_no, workflow_no, lead_key, raw_phone, phone) "
         # One order for everybody: two planners that meet must not wait for each other.
-        f"WITH ORDINALITY AS asked (lead_key, raw_phone, phone, place) ORDER BY phone "
-        f"{_ON_CONFLICT}",
-        (
-            first_claim_no,
-            batch_no,
-            workflow_no,
-            list(fit_text(candidates.lead_keys)),
-            list(fit_text(candidates.raw_phones)),
-            list(candidates.phones),
-        ),
+        f"ORDER BY workflow_no, phone {_ON_CONFLICT}",
+        (claim_nos, batch_nos, workflow_nos, keys, raw, phones),
     ).rowcount

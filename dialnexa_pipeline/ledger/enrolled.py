@@ -4,16 +4,16 @@
 # pyright: reportAttributeAccessIssue=false
 
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.numbering import enrolment_ref, place_of
+from dialnexa_pipeline.ledger.bulk import MOMENT, moments_of, plain_rows
+from dialnexa_pipeline.ledger.numbering import place_of
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import lead_ids_of
-
-_MOMENT = pa.timestamp("us", tz="UTC")
 
 
 def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
@@ -44,37 +44,39 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
     ]
     if batch.state == "enrolled":
         says_so.append(claims.c.state.is_(None))
-    rows = connection.execute(
-        sa.select(
-            claims.c.claim_no,
-            claims.c.lead_key,
-            claims.c.phone,
-            claims.c.state,
-            claims.c.settled_at,
+    rows = plain_rows(
+        connection.execute(
+            sa.select(
+                claims.c.claim_no,
+                claims.c.lead_key,
+                claims.c.phone,
+                claims.c.state,
+                claims.c.settled_at,
+            )
+            .where(claims.c.batch_no == batch.batch_no, sa.or_(*says_so))
+            .order_by(claims.c.claim_no)
         )
-        .where(claims.c.batch_no == batch.batch_no, sa.or_(*says_so))
-        .order_by(claims.c.claim_no)
-    ).all()
+    )
     ids = lead_ids_of(connection, [batch.batch_no]).get(batch.batch_no, {})
-    columns: tuple[tuple[object, ...], ...] = tuple(zip(*rows, strict=True)) or ((),) * 5
-    places = [place_of(row[0]) for row in rows]
+    numbers, keys, phones, states, settled = zip(*rows, strict=True) if rows else ((),) * 5
+    places = [place_of(number) for number in numbers]
     return pa.table(
         {
             "sync": _same(batch.sync, len(rows)),
             "workflow_id": _same(batch.workflow_id, len(rows)),
-            "lead_key": pa.array(columns[1], pa.string()),
+            "lead_key": pa.array(keys, pa.string()),
             "phone": pc.binary_join_element_wise(
-                "+", pa.array(columns[2], pa.int64()).cast(pa.string()), ""
+                "+", pa.array(phones, pa.int64()).cast(pa.string()), ""
             ),
-            "lead_id": pa.array([ids.get(place) for place in places], pa.string()),
+            "lead_id": pa.array(map(ids.get, places), pa.string()),
             "enrolment_ref": pa.array(
-                [enrolment_ref(batch.plan_id, place) for place in places], pa.string()
+                [f"{batch.plan_id}-{place:x}" for place in places], pa.string()
             ),
             "batch_id": _same(batch_id, len(rows)),
             "run_id": _same(batch.run_id, len(rows)),
             "partition_key": _same(batch.partition_key, len(rows)),
-            "state": pc.fill_null(pa.array(columns[3], pa.string()), "enrolled"),
-            "enrolled_at": _moments(columns[4], batch.settled_at),
+            "state": pc.fill_null(pa.array(states, pa.string()), "enrolled"),
+            "enrolled_at": _settled(settled, batch.settled_at),
         }
     )
 
@@ -83,6 +85,6 @@ def _same(text: str, rows: int) -> pa.Array:
     return pa.repeat(text, rows)
 
 
-def _moments(own: tuple[object, ...], of_batch: datetime | None) -> pa.Array:
-    moments = pa.array(own, _MOMENT)
-    return moments if of_batch is None else pc.fill_null(moments, pa.scalar(of_batch, _MOMENT))
+def _settled(own: tuple[Any, ...], of_batch: datetime | None) -> pa.Array:
+    moments = moments_of(own)
+    return moments if of_batch is None else pc.fill_null(moments, pa.scalar(of_batch, MOMENT))

@@ -1,7 +1,7 @@
 """Plans and claims: who may be sent, decided by the database before anything leaves."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -9,17 +9,23 @@ import sqlalchemy as sa
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.abandoned import release_abandoned, release_unsent
 from dialnexa_pipeline.ledger.approvals import Hold, pass_on_approval, refuse_when_held
-from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.changes import note_change
-from dialnexa_pipeline.ledger.claiming import insert_claims
+from dialnexa_pipeline.ledger.claiming import NumberedCandidates, insert_claims
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import claim_number, next_number, workflow_number
-from dialnexa_pipeline.ledger.records import Candidates, Count, Holder, Plan, RefusedRow
+from dialnexa_pipeline.ledger.numbering import next_number, place_of, workflow_number
+from dialnexa_pipeline.ledger.records import (
+    BatchOnDisk,
+    Candidates,
+    Count,
+    Holder,
+    Plan,
+    RefusedRow,
+)
 from dialnexa_pipeline.ledger.rejections import resolve_not_seen_again, upsert_rejected_rows
 from dialnexa_pipeline.ledger.tables import CLAIM_STATE, batches, claims, plan_counts, plans
 
 _BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
-_WORKFLOW_NO = "(SELECT workflow_no FROM workflows WHERE workflow_id = :workflow_id)"
 
 
 class PlanSuperseded(DialNexaError):
@@ -86,77 +92,89 @@ class Plans:
             )
             return renewed.rowcount == 1
 
-    def expire(self, workflow_id: str, phones: Collection[int], *, older_than: timedelta) -> None:
-        """End enrolled claims past the sync's `dedupe` duration, so the numbers are free again."""
+    def expire(self, wanted: Mapping[str, Collection[int]], *, older_than: timedelta) -> None:
+        """End enrolled claims past the sync's `dedupe` duration, so the numbers are free again.
+
+        Args:
+            wanted: workflow → phones that are asked for in it.
+        """
         dialect = self._database.dialect
+        statement = sa.text(
+            "UPDATE claims SET live = :dead FROM batches "
+            f"WHERE claims.live AND claims.phone IN {numbers_relation(dialect)} "
+            "AND claims.workflow_no = :workflow_no AND batches.batch_no = claims.batch_no "
+            f"AND {CLAIM_STATE} = 'enrolled' "
+            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff"
+        ).bindparams(
+            sa.bindparam("dead", type_=sa.Boolean),
+            sa.bindparam("cutoff", type_=claims.c.settled_at.type),
+        )
         with self._database.transaction() as connection:
             cutoff = self._database.now(connection) - older_than
-            connection.execute(
-                sa.text(
-                    "UPDATE claims SET live = :dead FROM batches "
-                    f"WHERE claims.live AND claims.phone IN {numbers_relation(dialect)} "
-                    f"AND claims.workflow_no = {_WORKFLOW_NO} "
-                    "AND batches.batch_no = claims.batch_no "
-                    f"AND {CLAIM_STATE} = 'enrolled' "
-                    "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff"
-                ).bindparams(
-                    sa.bindparam("dead", type_=sa.Boolean),
-                    sa.bindparam("cutoff", type_=claims.c.settled_at.type),
-                ),
-                {
-                    "dead": False,
-                    "workflow_id": workflow_id,
-                    "cutoff": cutoff,
-                    "numbers": numbers_parameter(dialect, phones),
-                },
-            )
+            for workflow_id, phones in wanted.items():
+                connection.execute(
+                    statement,
+                    {
+                        "dead": False,
+                        "workflow_no": workflow_number(connection, workflow_id),
+                        "cutoff": cutoff,
+                        "numbers": numbers_parameter(dialect, phones),
+                    },
+                )
 
     def find_holders(
         self,
-        workflow_id: str,
-        phones: Collection[int],
+        wanted: Mapping[str, Collection[int]],
         *,
         forgotten_after: timedelta | None = None,
-    ) -> dict[int, Holder]:
-        """Phone → holder of its live claim in the workflow, for the phones that have one.
+    ) -> dict[tuple[str, int], Holder]:
+        """(workflow, phone) → holder of its live claim, for those that have one.
 
         Args:
+            wanted: workflow → phones; a holder in one of these workflows may be told of a phone
+                that was asked for in another one.
             forgotten_after: leave out enrolled claims that `expire` would end.
         """
         dialect = self._database.dialect
         statement = sa.text(
-            f"SELECT claims.phone, batches.sync, claims.lead_key, {CLAIM_STATE} AS state, "
-            f"batches.state AS batch_state FROM {numbers_relation(dialect)} AS asked "
+            "SELECT batches.workflow_id, claims.phone, batches.sync, claims.lead_key, "
+            f"{CLAIM_STATE}, batches.state FROM {numbers_relation(dialect)} AS asked "
             # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
             "CROSS JOIN claims JOIN batches ON batches.batch_no = claims.batch_no "
-            f"WHERE claims.workflow_no = {_WORKFLOW_NO} "
+            "WHERE claims.workflow_no IN (SELECT workflow_no FROM workflows "
+            "WHERE workflow_id IN :workflows) "
             "AND claims.phone = asked.number AND claims.live "
             f"AND NOT ({CLAIM_STATE} = 'enrolled' "
             "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
-        ).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type))
+        ).bindparams(
+            sa.bindparam("workflows", expanding=True),
+            sa.bindparam("cutoff", type_=claims.c.settled_at.type),
+        )
+        phones = {phone for of_workflow in wanted.values() for phone in of_workflow}
         with self._database.transaction() as connection:
             cutoff = (
                 self._database.now(connection) - forgotten_after
                 if forgotten_after is not None
                 else _BEFORE_EVERY_CLAIM
             )
-            rows = connection.execute(
+            found = connection.execute(
                 statement,
                 {
-                    "workflow_id": workflow_id,
+                    "workflows": list(wanted),
                     "cutoff": cutoff,
-                    "numbers": numbers_parameter(dialect, phones),
+                    # In the index's own order its pages are read once.
+                    "numbers": numbers_parameter(dialect, sorted(phones)),
                 },
             )
             return {
-                row.phone: Holder(row.sync, row.lead_key, row.state, row.batch_state)
-                for row in rows
+                (workflow_id, phone): Holder(*holder)
+                for workflow_id, phone, *holder in plain_rows(found)
             }
 
     def claim(
         self,
         plan: Plan,
-        candidates: Candidates,
+        candidates: Sequence[Candidates],
         *,
         ref_column: str | None,
         hold_absent: bool = False,
@@ -164,28 +182,35 @@ class Plans:
         """Reserve each candidate's (workflow, phone); return the places in the plan that lost.
 
         A candidate loses whose number is already claimed: the unique index decides, whoever else
-        is planning at this moment. A batch not yet known is added.
+        is planning at this moment. Batches not yet known are added. All or nothing is written.
 
         Args:
-            hold_absent: rows of this batch that are proved absent wait for a person.
+            candidates: those of each batch.
+            hold_absent: rows of these batches that are proved absent wait for a person.
 
         Raises:
             PlanSuperseded: a newer plan of the same sync and partition exists.
         """
-        if not candidates.phones:
-            return set()
         with self._database.transaction() as connection:
             plan_no = self._lock_open(connection, plan)
-            batch_no = self._add_batch(
-                connection, plan, candidates, ref_column, hold_absent=hold_absent
-            )
-            return insert_claims(
-                connection,
-                candidates,
-                first_claim_no=claim_number(plan_no, candidates.first_seq),
-                batch_no=batch_no,
-                workflow_no=workflow_number(connection, candidates.workflow_id),
-            )
+            asked: list[NumberedCandidates] = []
+            for each in sorted(candidates, key=lambda each: each.workflow_id):
+                batch_no = self._add_batch(
+                    connection, plan, each, ref_column, hold_absent=hold_absent
+                )
+                workflow_no = workflow_number(connection, each.workflow_id)
+                asked.append(NumberedCandidates(each, plan_no, batch_no, workflow_no))
+            lost = insert_claims(connection, asked)
+            for numbered in asked:
+                won = len(numbered.claim_nos)
+                if lost:
+                    won -= sum(place_of(number) in lost for number in numbered.claim_nos)
+                connection.execute(
+                    sa.update(batches)
+                    .where(batches.c.batch_no == numbered.batch_no)
+                    .values(row_count=batches.c.row_count + won)
+                )
+            return lost
 
     def refuse(self, plan: Plan, rows: Sequence[RefusedRow], counts: Sequence[Count]) -> None:
         """Write down leads that get no claim, and how many there were by outcome and reason."""
@@ -221,17 +246,22 @@ class Plans:
                     )
 
     def batch_is_on_disk(
-        self, batch_id: str, *, file_path: str, sha256: str, file_bytes: int, row_count: int
+        self, batch_id: str, *, file_path: str, sha256: str, file_bytes: int
     ) -> None:
         """Note the file of a batch; before this the batch cannot be sent."""
+        self.batches_are_on_disk([BatchOnDisk(batch_id, file_path, sha256, file_bytes)])
+
+    def batches_are_on_disk(self, written: Sequence[BatchOnDisk]) -> None:
+        """Note the files of some batches, all at once."""
         with self._database.transaction() as connection:
-            connection.execute(
-                sa.update(batches)
-                .where(batches.c.batch_id == batch_id, batches.c.state == "planned")
-                .values(
-                    file_path=file_path, sha256=sha256, file_bytes=file_bytes, row_count=row_count
+            for each in written:
+                connection.execute(
+                    sa.update(batches)
+                    .where(batches.c.batch_id == each.batch_id, batches.c.state == "planned")
+                    .values(
+                        file_path=each.file_path, sha256=each.sha256, file_bytes=each.file_bytes
+                    )
                 )
-            )
 
     def make_ready(
         self, plan: Plan, *, source_rows: int, phone_metadata: str, hold: Hold | None = None

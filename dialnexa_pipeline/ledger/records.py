@@ -93,6 +93,16 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchOnDisk:
+    """The file of a batch in the store."""
+
+    batch_id: str
+    file_path: str
+    sha256: str
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRows:
     """The rows of a batch's file, in its order.
 

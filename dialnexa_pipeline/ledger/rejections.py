@@ -179,6 +179,8 @@ def resolve_not_seen_again(
         rejected_rows.c.plan_id != plan.plan_id,
         rejected_rows.c.resolved_at.is_(None),
     )
+    if connection.execute(before.limit(1)).first() is None:
+        return
     of_claim = (claim_states.c.sync, claim_states.c.workflow_id, claim_states.c.lead_key)
     planned_again = sa.select(*of_claim).where(
         claim_states.c.plan_id == plan.plan_id, claim_states.c.state == "planned"

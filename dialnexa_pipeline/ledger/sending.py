@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.approvals import refuse_when_held
-from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.numbering import enrolment_ref, next_number, place_of
@@ -73,11 +73,13 @@ class Batches:
         """What the file of a batch holds, and no more than a sender needs of it."""
         with self._database.transaction() as connection:
             batch = lock_batch(connection, batch_id)
-            rows = connection.execute(
-                sa.select(claims.c.claim_no, claims.c.phone)
-                .where(claims.c.batch_no == batch.batch_no)
-                .order_by(claims.c.claim_no)
-            ).all()
+            rows = plain_rows(
+                connection.execute(
+                    sa.select(claims.c.claim_no, claims.c.phone)
+                    .where(claims.c.batch_no == batch.batch_no)
+                    .order_by(claims.c.claim_no)
+                )
+            )
         return BatchRows(
             [enrolment_ref(batch.plan_id, place_of(number)) for number, _ in rows],
             [f"+{phone}" if phone is not None else "" for _, phone in rows],

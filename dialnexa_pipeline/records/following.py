@@ -54,7 +54,7 @@ def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     with open_records(warehouse_url) as records:
         pending = ledger.accounts.pending(sync, "rejected_rows")
         written = sum(
-            records.replace("dialnexa_rejected_rows", arrow_rows("dialnexa_rejected_rows", piece))
+            records.replace("dialnexa_rejected_rows", piece)
             for piece in ledger.accounts.rejections_changed(pending.change_ids)
         )
     reach("records.written")

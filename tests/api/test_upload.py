@@ -37,7 +37,7 @@ def upload(server: ScriptedServer, **options: float) -> Accepted:
         ({"workflow_id": "w", "leads_enrolled": 4}, False),
         ({"id": "wlead_1", "phone_number": PHONES[0], "status": "in_progress"}, False),
         ({"data": {r[1:]: ["l"] for r in PHONES}}, True),
-        ({"data": {r: "l" for r in PHONES}}, True),
+        ({"data": dict.fromkeys(PHONES, "l")}, True),
         ({"data": {r: [] for r in PHONES}, "count": 3}, False),
         ({"leads_enrolled": 3, "skipped": 1}, False),
         ({"leads_enrolled": 3, "count": 2}, False),

@@ -39,7 +39,7 @@ def in_doubt(
         ref_column=ref_column,
         hold_absent=hold_absent,
     )
-    on_disk(ledger, sync, rows)
+    on_disk(ledger, sync)
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
     ledger.batches.start_sending(sync, owner="me", run_id="r", lease=LEASE)
     ledger.batches.put_in_doubt(sync, owner="me", reason="in_doubt/no_answer", detail="504")
@@ -188,8 +188,8 @@ def test_several_batches_of_a_workflow_share_one_listing(
 ) -> None:
     in_doubt(ledger, 2, sync="a")
     other = ledger.plans.begin(sync="b", partition_key="", run_id="r")
-    ledger.plans.claim(other, candidates([7], "b"), ref_column=None)
-    on_disk(ledger, "b", 1)
+    ledger.plans.claim(other, [candidates([7], "b")], ref_column=None)
+    on_disk(ledger, "b")
     ledger.plans.make_ready(other, source_rows=1, phone_metadata="9")
     ledger.batches.start_sending("b", owner="me", run_id="r", lease=-LEASE)
     server.leads["wf"] = [listed(1, dynamic_variables={"ref": ref("a", 1)}), listed(7)]

@@ -38,7 +38,7 @@ def claim(
     first = numbers[0] if first_seq is None else first_seq
     lost = ledger.plans.claim(
         plan,
-        candidates(numbers, batch_id, workflow=workflow, first_seq=first),
+        [candidates(numbers, batch_id, workflow=workflow, first_seq=first)],
         ref_column=ref_column,
         hold_absent=hold_absent,
     )

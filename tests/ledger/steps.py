@@ -20,15 +20,15 @@ def planned(
 ) -> Plan:
     """A ready plan of sync `a` with one batch on disk."""
     plan = ledger.plans.begin(sync="a", partition_key="", run_id=run_id)
-    won = claim(ledger, plan, range(rows), batch_id, ref_column="ref", hold_absent=hold_absent)
-    on_disk(ledger, batch_id, len(won))
+    claim(ledger, plan, range(rows), batch_id, ref_column="ref", hold_absent=hold_absent)
+    on_disk(ledger, batch_id)
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
     return plan
 
 
-def on_disk(ledger: Ledger, batch_id: str, rows: int) -> None:
+def on_disk(ledger: Ledger, batch_id: str) -> None:
     """Note a file for the batch, so that it may be sent."""
-    ledger.plans.batch_is_on_disk(batch_id, file_path="f", sha256="s", file_bytes=1, row_count=rows)
+    ledger.plans.batch_is_on_disk(batch_id, file_path="f", sha256="s", file_bytes=1)
 
 
 def sending(ledger: Ledger, rows: int = 10, *, hold_absent: bool = False) -> Plan:
@@ -58,9 +58,9 @@ def changed_rejections(ledger: Ledger, sync: str = "a") -> dict[str, RecordedRej
     """Rejected rows by lead key that the record table does not show yet; it shows them now."""
     pending = ledger.accounts.pending(sync, "rejected_rows")
     rows = {
-        row.lead_key: row
+        row["lead_key"]: RecordedRejection(**row)
         for piece in ledger.accounts.rejections_changed(pending.change_ids)
-        for row in piece
+        for row in piece.to_pylist()
     }
     ledger.accounts.mark_recorded(pending.change_ids, "rejected_rows")
     return rows

@@ -66,7 +66,7 @@ def test_what_an_old_plan_sent_stays_claimed_and_accounted(ledger: Ledger, ledge
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
     for batch_id, numbers in (("b1", range(2)), ("b1x", range(2, 3))):
         claim(ledger, plan, numbers, batch_id)
-        on_disk(ledger, batch_id, len(numbers))
+        on_disk(ledger, batch_id)
     ledger.plans.make_ready(plan, source_rows=3, phone_metadata="9")
     ledger.batches.start_sending("b1", owner="me", run_id="r1", lease=LEASE)
     ledger.batches.settle_enrolled("b1", owner="me", lead_ids={})

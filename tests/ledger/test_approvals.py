@@ -12,7 +12,7 @@ HOLD = Hold(("guard.max_leads",), "10 leads are planned, more than guard.max_lea
 def plan_of(ledger: Ledger, numbers: range, batch_id: str, hold: Hold | None = HOLD) -> Plan:
     plan = ledger.plans.begin(sync="a", partition_key="p", run_id=batch_id)
     claim(ledger, plan, numbers, batch_id, ref_column="ref")
-    on_disk(ledger, batch_id, len(numbers))
+    on_disk(ledger, batch_id)
     ledger.plans.make_ready(plan, source_rows=len(numbers), phone_metadata="9", hold=hold)
     return plan
 

@@ -16,7 +16,7 @@ NOW = timedelta(0)
 def planned(ledger: Ledger, rows: int = 10) -> Plan:
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
     claim(ledger, plan, range(rows), ref_column="enrolment_ref")
-    ledger.plans.batch_is_on_disk("b1", file_path="f", sha256="s", file_bytes=1, row_count=rows)
+    ledger.plans.batch_is_on_disk("b1", file_path="f", sha256="s", file_bytes=1)
     ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
     return plan
 

@@ -7,7 +7,7 @@ import pytest
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.ledger import Count, Ledger, PlanSuperseded, RefusedRow
 from tests.ledger.candidates import claim
-from tests.ledger.steps import LEASE, on_disk
+from tests.ledger.steps import LEASE, changed_rejections, on_disk
 
 
 def test_a_number_is_claimed_once_in_a_workflow(ledger: Ledger) -> None:
@@ -49,7 +49,7 @@ def test_a_new_plan_leaves_claims_that_are_being_sent(ledger: Ledger) -> None:
     old = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
     claim(ledger, old, range(3))
     assert not ledger.batches.start_sending("b1", owner="o", run_id="r1", lease=LEASE), "no file"
-    on_disk(ledger, "b1", 3)
+    on_disk(ledger, "b1")
     assert ledger.batches.start_sending("b1", owner="o", run_id="r1", lease=LEASE)
 
     new = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
@@ -76,12 +76,7 @@ def test_rejected_rows_keep_when_they_were_first_seen_and_resolve_when_they_leav
         if run < 2:
             ledger.plans.refuse(plan, [row], [count])
         ledger.plans.make_ready(plan, source_rows=1 if run < 2 else 0, phone_metadata="9")
-        pending = ledger.accounts.pending("a", "rejected_rows")
-        rows = [
-            r for piece in ledger.accounts.rejections_changed(pending.change_ids) for r in piece
-        ]
-        ledger.accounts.mark_recorded(pending.change_ids, "rejected_rows")
-        seen.append(rows[0])
+        seen.append(changed_rejections(ledger)["k1"])
 
     assert seen[0].first_seen_at == seen[1].first_seen_at
     assert seen[0].last_seen_at < seen[1].last_seen_at

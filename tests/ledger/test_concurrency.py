@@ -25,7 +25,7 @@ with Ledger(url) as ledger:
         places = range(start, start + 20)
         keys, phones = [f"k{n}" for n in places], [919800000000 + n for n in places]
         asked = Candidates(f"b-{name}", "wf", start, keys, keys, phones)
-        won += 20 - len(ledger.plans.claim(plan, asked, ref_column=None))
+        won += 20 - len(ledger.plans.claim(plan, [asked], ref_column=None))
 print(won)
 """
 
@@ -123,7 +123,7 @@ def test_a_batch_is_either_sent_or_released_never_both(ledger: Ledger) -> None:
         old = ledger.plans.begin(sync=name, partition_key="", run_id="r1")
         numbers = range(attempt * 10, attempt * 10 + 10)
         claim(ledger, old, numbers, name)
-        on_disk(ledger, name, 10)
+        on_disk(ledger, name)
 
         def race(index: int, name: str = name) -> object:
             if index == 0:
@@ -132,7 +132,7 @@ def test_a_batch_is_either_sent_or_released_never_both(ledger: Ledger) -> None:
 
         taken, _new = together(2, race)
         state = ledger.batches.get(name).state
-        held = ledger.plans.find_holders("wf", [919800000000 + n for n in numbers])
+        held = ledger.plans.find_holders({"wf": [919800000000 + n for n in numbers]})
         assert (state, len(held)) == (("sending", 10) if taken else ("released", 0))
 
 

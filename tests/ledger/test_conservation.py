@@ -55,9 +55,7 @@ class World:
         numbers = range(choice, choice + self._rows)
         won = claim(self._ledger, plan, numbers, batch_id, workflow=self._name, ref_column="ref")
         if won:
-            plans.batch_is_on_disk(
-                batch_id, file_path="f", sha256="s", file_bytes=1, row_count=len(won)
-            )
+            plans.batch_is_on_disk(batch_id, file_path="f", sha256="s", file_bytes=1)
         lost = self._rows - len(won)
         plans.refuse(
             plan,
@@ -76,7 +74,7 @@ class World:
             batches.list_unsent(self._plans[choice % len(self._plans)].plan_id)
         elif step in ("send", "die"):
             if batch := self._pick("planned", choice):
-                on_disk(self._ledger, batch.batch_id, batch.row_count)
+                on_disk(self._ledger, batch.batch_id)
                 lease = LEASE if step == "send" else -LEASE
                 batches.start_sending(batch.batch_id, owner="me", run_id="r", lease=lease)
                 if step == "die":
@@ -128,8 +126,10 @@ class World:
                     if claim.state in ("planned", "in_doubt", "enrolled")
                 ]
         assert len(holding) == len(set(holding))
-        held = self._ledger.plans.find_holders(self._name, [919800000000 + n for n in range(12)])
-        assert set(held) == set(holding), "a claim is live exactly while it stands for a call"
+        held = self._ledger.plans.find_holders({self._name: [919800000000 + n for n in range(12)]})
+        assert {phone for _, phone in held} == set(holding), (
+            "a claim is live exactly while it stands for a call"
+        )
 
     def _pick(self, state: str, choice: int) -> Batch | None:
         fitting = [

@@ -137,10 +137,10 @@ class LedgerMachine(RuleBasedStateMachine):
         }
         if known.state != "open":
             with pytest.raises(PlanSuperseded):
-                self.ledger.plans.claim(plan, wanted, ref_column="ref", hold_absent=hold)
+                self.ledger.plans.claim(plan, [wanted], ref_column="ref", hold_absent=hold)
             return
         places = {ref: place for place, ref in enumerate(asked, known.asked)}
-        lost_places = self.ledger.plans.claim(plan, wanted, ref_column="ref", hold_absent=hold)
+        lost_places = self.ledger.plans.claim(plan, [wanted], ref_column="ref", hold_absent=hold)
         won = {ref for ref, place in places.items() if place not in lost_places}
         assert won == self.model.claim(plan.plan_id, batch_id, asked, hold=hold)
         lost = len(asked) - len(won)
@@ -378,10 +378,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model.now += 1
 
     def _write_file(self, batch_id: str) -> None:
-        rows = len(self.model.claims_of(batch_id))
-        self.ledger.plans.batch_is_on_disk(
-            batch_id, file_path="f", sha256="s", file_bytes=1, row_count=rows
-        )
+        self.ledger.plans.batch_is_on_disk(batch_id, file_path="f", sha256="s", file_bytes=1)
         self.model.batches[batch_id].on_disk = True
 
     def _pick_plan(self, choice: int) -> Plan:

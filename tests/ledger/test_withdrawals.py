@@ -31,7 +31,7 @@ def claim_again(ledger: Ledger, batch_id: str = "b2") -> list[str]:
     """The keys of the ten leads that win a claim when the same numbers are planned again."""
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
     won = claim(ledger, plan, range(10), batch_id, ref_column="ref")
-    on_disk(ledger, batch_id, len(won))
+    on_disk(ledger, batch_id)
     return [f"k{number}" for number in sorted(won)]
 
 
@@ -58,7 +58,7 @@ def texts(url: str) -> list[str]:
 def test_a_withdrawn_number_keeps_its_claim(ledger: Ledger) -> None:
     plan = enrolled(ledger)
     ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
-    assert ledger.plans.find_holders("wf", [PHONE])[PHONE].state == "withdrawn"
+    assert ledger.plans.find_holders({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
     assert claim_again(ledger) == []
     assert outcomes(ledger, plan) == {"enrolled": 10}, "that run did enrol it"
     (piece,) = ledger.accounts.enrolments_of(["b1"])
@@ -68,10 +68,10 @@ def test_a_withdrawn_number_keeps_its_claim(ledger: Ledger) -> None:
 
 def test_a_claim_past_its_dedupe_duration_lives_again_when_it_is_withdrawn(ledger: Ledger) -> None:
     enrolled(ledger)
-    ledger.plans.expire("wf", [PHONE], older_than=timedelta(0))
-    assert ledger.plans.find_holders("wf", [PHONE]) == {}
+    ledger.plans.expire({"wf": [PHONE]}, older_than=timedelta(0))
+    assert ledger.plans.find_holders({"wf": [PHONE]}) == {}
     ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
-    assert ledger.plans.find_holders("wf", [PHONE])[PHONE].state == "withdrawn"
+    assert ledger.plans.find_holders({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
 
 
 def test_a_number_withdrawn_before_it_was_sent_takes_its_whole_batch_back(ledger: Ledger) -> None:
@@ -153,8 +153,8 @@ def test_the_file_of_a_refused_batch_is_found_through_its_children(ledger: Ledge
     child, other = ledger.batches.split("b1", owner="me", detail="?")
     needed = {file.batch_id: file.needed for file in ledger.erasures.files_of([PHONE])}
     assert needed == {"b1": True, child: True}
-    on_disk(ledger, child, 5)
-    on_disk(ledger, other, 5)
+    on_disk(ledger, child)
+    on_disk(ledger, other)
     ledger.withdrawals.withdraw_unsent(ref_of(ledger), detail=DETAIL)
     needed = {file.batch_id: file.needed for file in ledger.erasures.files_of([PHONE])}
     assert needed == {"b1": False, child: False}

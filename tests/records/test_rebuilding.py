@@ -57,7 +57,7 @@ def planned(ledger: Ledger, sync: str, rows: int = 6) -> tuple[Plan, str]:
         Count(f"wf_{sync}", "duplicate", "duplicate/already_enrolled", rows - len(won)),
     ]
     ledger.plans.refuse(plan, [refused], counts)
-    on_disk(ledger, batch_id, len(won))
+    on_disk(ledger, batch_id)
     ledger.plans.make_ready(plan, source_rows=rows + 1, phone_metadata="9")
     ledger.batches.start_sending(batch_id, owner="me", run_id="r", lease=LEASE)
     return plan, batch_id
@@ -79,7 +79,7 @@ def live_on(ledger: Ledger, sync: str) -> None:
     rejected = {refs[0]: ("rejected/refused", "No.")}
     child = ledger.batches.settle_rejected(batch_id, owner="me", rejected=rejected, detail="No.")
     assert child is not None
-    on_disk(ledger, child, len(refs) - 1)
+    on_disk(ledger, child)
     ledger.batches.start_sending(child, owner="me", run_id="r", lease=LEASE)
     ledger.batches.settle_enrolled(child, owner="me", lead_ids=dict.fromkeys(refs[1:], "l"))
 

@@ -41,7 +41,7 @@ class Desk:
             batch_id = uuid4().hex[:16]
             numbers = [int(phone) for phone in phones]
             candidates = Candidates(batch_id, WORKFLOW, rows, phones, phones, numbers)
-            self.ledger.plans.claim(plan, candidates, ref_column="enrolment_ref")
+            self.ledger.plans.claim(plan, [candidates], ref_column="enrolment_ref")
             refs = [enrolment_ref(plan.plan_id, rows + n) for n in range(len(phones))]
             table = pa.table({"phone_number": list(phones), "enrolment_ref": refs})
             path = f"loans/batches/{batch_id}.csv"
@@ -51,7 +51,6 @@ class Desk:
                 file_path=path,
                 sha256=stored.sha256,
                 file_bytes=stored.bytes,
-                row_count=len(phones),
             )
             rows += len(phones)
         self.ledger.plans.make_ready(plan, source_rows=rows, phone_metadata="9")
@@ -84,9 +83,9 @@ class Desk:
         """Phone → state of its claim, or the reason where it is rejected or in doubt."""
         pending = self.ledger.accounts.pending("loans", "rejected_rows")
         reasons = {
-            row.lead_key: row.reason
+            row["lead_key"]: row["reason"]
             for piece in self.ledger.accounts.rejections_changed(pending.change_ids)
-            for row in piece
+            for row in piece.to_pylist()
         }
         return {
             claim.lead_key: claim.state

@@ -106,9 +106,9 @@ def test_no_more_requests_are_made_than_the_budget_allows(
     assert report.problems == []
     pending = desk.ledger.accounts.pending("loans", "rejected_rows")
     details = {
-        row.detail
+        detail
         for piece in desk.ledger.accounts.rejections_changed(pending.change_ids)
-        for row in piece
+        for detail in piece["detail"].to_pylist()
     }
     assert details == {"Lead validation failed"}
 
