@@ -38,7 +38,7 @@ from dialnexa_pipeline.ledger import (
     Ledger,
     Plan,
     RefusedRow,
-    enrolment_ref,
+    enrolment_refs,
 )
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
@@ -165,14 +165,20 @@ class _Planner:
         names: list[str] = workflows.dictionary.to_pylist()
         codes = workflows.indices.to_numpy().astype(np.int64)
         phones = leads["phone_key"].to_numpy()
-        wanted = {name: phones[codes == code].tolist() for code, name in enumerate(names)}
+        by_code = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[by_code], np.arange(len(names) + 1))
+        wanted = {
+            name: phones[by_code[first:last]].tolist()
+            for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
+        }
         if self._dedupe is not None:
             self._ledger.plans.expire(wanted, older_than=self._dedupe)
         holders = self._ledger.plans.find_holders(wanted)
         is_free = _first_of_each(codes, phones)
         if holders:
-            asked = zip(workflows.to_pylist(), phones.tolist(), strict=True)
-            is_free &= ~np.fromiter((each in holders for each in asked), np.bool_, len(phones))
+            held = np.fromiter((phone for _, phone in holders), np.int64, len(holders))
+            for row in np.flatnonzero(np.isin(phones, held)).tolist():
+                is_free[row] &= (names[codes[row]], int(phones[row])) not in holders
         # The rows of a workflow lie side by side, each workflow's in the source's order.
         free = np.flatnonzero(is_free)
         free = free[np.argsort(codes[free], kind="stable")]
@@ -245,9 +251,9 @@ class _Planner:
             if name.startswith(VARIABLE_PREFIX):
                 columns[name.removeprefix(VARIABLE_PREFIX)] = leads[name]
         if self._limits.ref_column is not None:
-            places = range(first_seq, first_seq + leads.num_rows)
-            refs = [enrolment_ref(self._plan.plan_id, place) for place in places]
-            columns[self._limits.ref_column] = pa.chunked_array([pa.array(refs, pa.string())])
+            places = np.arange(first_seq, first_seq + leads.num_rows)
+            refs = enrolment_refs(self._plan.plan_id, places)
+            columns[self._limits.ref_column] = pa.chunked_array([refs])
         self._names = list(columns)
         return pa.table(columns)
 

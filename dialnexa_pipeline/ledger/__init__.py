@@ -26,7 +26,7 @@ from dialnexa_pipeline.ledger.histories import (
     PlanSummary,
     RefusalHistory,
 )
-from dialnexa_pipeline.ledger.numbering import enrolment_ref
+from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
@@ -124,5 +124,6 @@ __all__ = [
     "Withdrawals",
     "approve_command",
     "enrolment_ref",
+    "enrolment_refs",
     "ledger_exists",
 ]

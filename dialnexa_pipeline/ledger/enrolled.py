@@ -6,12 +6,13 @@
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import MOMENT, moments_of, plain_rows
-from dialnexa_pipeline.ledger.numbering import place_of
+from dialnexa_pipeline.ledger.numbering import enrolment_refs, place_of
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import lead_ids_of
 
@@ -59,7 +60,7 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
     )
     ids = lead_ids_of(connection, [batch.batch_no]).get(batch.batch_no, {})
     numbers, keys, phones, states, settled = zip(*rows, strict=True) if rows else ((),) * 5
-    places = [place_of(number) for number in numbers]
+    places = np.fromiter(map(place_of, numbers), np.int64, len(rows))
     return pa.table(
         {
             "sync": _same(batch.sync, len(rows)),
@@ -68,10 +69,8 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
             "phone": pc.binary_join_element_wise(
                 "+", pa.array(phones, pa.int64()).cast(pa.string()), ""
             ),
-            "lead_id": pa.array(map(ids.get, places), pa.string()),
-            "enrolment_ref": pa.array(
-                [f"{batch.plan_id}-{place:x}" for place in places], pa.string()
-            ),
+            "lead_id": pa.array(map(ids.get, places.tolist()), pa.string()),
+            "enrolment_ref": enrolment_refs(batch.plan_id, places),
             "batch_id": _same(batch_id, len(rows)),
             "run_id": _same(batch.run_id, len(rows)),
             "partition_key": _same(batch.partition_key, len(rows)),

@@ -1,10 +1,20 @@
 """Numbers behind the ids: integers keep a claim narrow, and a claim's number names its place."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.tables import workflows
 
 _SEQ_BITS = 32
+_HALF_BITS = 12
+_SHORT = pa.array([f"{number:x}" for number in range(1 << _HALF_BITS)])
+_PADDED = pa.array([f"{number:03x}" for number in range(1 << _HALF_BITS)])
 
 
 def claim_number(plan_no: int, seq: int) -> int:
@@ -20,6 +30,24 @@ def place_of(claim_no: int) -> int:
 def enrolment_ref(plan_id: str, seq: int) -> str:
     """The value of the correlation column: what the view `claim_states` shows."""
     return f"{plan_id}-{seq:x}"
+
+
+def enrolment_refs(plan_id: str, places: npt.NDArray[np.int64]) -> pa.Array:
+    """The refs of many places as a string column."""
+    return pc.binary_join_element_wise(plan_id, _hexadecimal(places), "-")
+
+
+def _hexadecimal(numbers: npt.NDArray[np.int64]) -> pa.Array:
+    """Each number as `format(number, "x")` spells it; distinct halves are spelled once."""
+    upper, place_of_upper = np.unique(numbers >> _HALF_BITS, return_inverse=True)
+    lower = pa.array(numbers & ((1 << _HALF_BITS) - 1))
+    spelled = [f"{number:x}" if number else "" for number in upper.tolist()]
+    before = pa.array(spelled, pa.string())
+    return pc.if_else(
+        pa.array(numbers < (1 << _HALF_BITS)),
+        _SHORT.take(lower),
+        pc.binary_join_element_wise(before.take(pa.array(place_of_upper)), _PADDED.take(lower), ""),
+    )
 
 
 def place_in(ref: str) -> int:

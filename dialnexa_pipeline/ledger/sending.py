@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
+import numpy as np
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
@@ -11,7 +12,7 @@ from dialnexa_pipeline.ledger.approvals import refuse_when_held
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import enrolment_ref, next_number, place_of
+from dialnexa_pipeline.ledger.numbering import enrolment_refs, next_number, place_of
 from dialnexa_pipeline.ledger.records import Batch, BatchRows, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
 from dialnexa_pipeline.ledger.switches import refuse_when_stopped
@@ -80,9 +81,11 @@ class Batches:
                     .order_by(claims.c.claim_no)
                 )
             )
+        numbers, phones = zip(*rows, strict=True) if rows else ((), ())
+        places = np.fromiter(map(place_of, numbers), np.int64, len(rows))
         return BatchRows(
-            [enrolment_ref(batch.plan_id, place_of(number)) for number, _ in rows],
-            [f"+{phone}" if phone is not None else "" for _, phone in rows],
+            enrolment_refs(batch.plan_id, places).to_pylist(),
+            [f"+{phone}" if phone is not None else "" for phone in phones],
         )
 
     def claims_of(self, batch_id: str) -> list[Claim]:

@@ -147,8 +147,10 @@ claims = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("detail", sa.Text),
     sa.Column("settled_at", UtcDateTime),
+    # SQLite would build the list of an IN anew for each row.
     sa.CheckConstraint(
-        "state IN ('enrolled', 'rejected', 'released', 'withdrawn')", name="own_claim_state"
+        "state = 'enrolled' OR state = 'rejected' OR state = 'released' OR state = 'withdrawn'",
+        name="own_claim_state",
     ),
     sa.Index("claims_by_batch", "batch_no", "state"),
     sa.Index(

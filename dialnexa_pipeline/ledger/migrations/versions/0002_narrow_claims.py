@@ -72,7 +72,8 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("settled_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('enrolled', 'rejected', 'released', 'withdrawn')", name="own_claim_state"
+            "state = 'enrolled' OR state = 'rejected' OR state = 'released' OR state = 'withdrawn'",
+            name="own_claim_state",
         ),
         # The wide table keeps its key's name until it is dropped.
         sa.PrimaryKeyConstraint("claim_no", name=None if is_sqlite else "narrow_claims_pkey"),
