@@ -147,6 +147,13 @@ class SyncConfig(StrictModel):
         "paused, and activate it once every lead is seen in its list exactly once.",
     )
     batch: BatchConfig = Field(default=BatchConfig(), description="How files are cut.")
+    workflows_at_once: int = Field(
+        default=4,
+        ge=1,
+        le=32,
+        description="Workflows that are uploaded to side by side, within the pace of the API key; "
+        "the files of one workflow go one after another.",
+    )
     guard: GuardConfig = Field(
         default=GuardConfig(), description="What holds a plan until somebody approves it."
     )

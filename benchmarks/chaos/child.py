@@ -51,6 +51,7 @@ _LATER_IMPORTS = (
 )
 # Exit codes of a child; anything else was a signal.
 DONE, SAID_NO, BROKE, INTERRUPTED = 0, 1, 2, 3
+_WORKFLOWS_AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,13 @@ def _send(
         ledger.doubts.put_dead_senders_in_doubt()
         with _client(settings) as client:
             report = send_plan(
-                plan, ledger=ledger, store=store, client=client, run_id=orders.run_id, note=_note
+                plan,
+                ledger=ledger,
+                store=store,
+                client=client,
+                run_id=orders.run_id,
+                note=_note,
+                at_once=_WORKFLOWS_AT_ONCE,
             )
     except BaseException as error:
         with contextlib.suppress(LedgerUnavailable):

@@ -93,19 +93,26 @@ class Pace:
 
 
 class Allowance:
-    """The seconds that one run may wait in all; safe from any thread."""
+    """The seconds that one run may wait in all; safe from any thread.
+
+    Threads that wait at the same time use the same seconds.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.total = seconds
         self._left = seconds
+        self._taken_until = 0.0
         self._lock = threading.Lock()
 
     def spend(self, seconds: float) -> bool:
-        """Take seconds out; False, taking none, when so many are not left."""
+        """Take the seconds from now on out; False, taking none, when so many are not left."""
         with self._lock:
-            if seconds > self._left:
+            now = time.monotonic()
+            more = max(0.0, now + seconds - max(now, self._taken_until))
+            if more > self._left:
                 return False
-            self._left -= seconds
+            self._left -= more
+            self._taken_until = max(self._taken_until, now + seconds)
             return True
 
 

@@ -144,6 +144,7 @@ def _send(
                 run_id=context.run.run_id,
                 note=context.log.info,
                 closed=closed.keys(),
+                at_once=config.workflows_at_once,
             )
             sent.note(report)
             if report.paused is not None:

@@ -1,5 +1,6 @@
 """What a sending pass did, and why it ended where it did."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -19,6 +20,17 @@ class SendReport:
     problems: list[str] = field(default_factory=list[str])
     stopped: str | None = None
     paused: str | None = None
+
+    @classmethod
+    def of_all(cls, reports: Iterable["SendReport"]) -> "SendReport":
+        """What the senders of a pass did together."""
+        whole = cls()
+        for report in reports:
+            whole.posts += report.posts
+            whole.problems += report.problems
+            whole.stopped = whole.stopped or report.stopped
+            whole.paused = whole.paused or report.paused
+        return whole
 
     @property
     def is_over(self) -> bool:

@@ -21,6 +21,7 @@ from dialnexa_pipeline.enrolment.lease import LEASE, heartbeat
 from dialnexa_pipeline.enrolment.refusals import Refusals
 from dialnexa_pipeline.enrolment.report import SendReport
 from dialnexa_pipeline.enrolment.settling import Settling, patiently
+from dialnexa_pipeline.enrolment.side_by_side import Ending, work_side_by_side
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import (
@@ -47,73 +48,102 @@ def send_plan(
     note: Callable[[str], None] = lambda _text: None,
     max_posts: int = 64,
     closed: Collection[str] = (),
+    at_once: int = 1,
 ) -> SendReport:
-    """Send every planned batch of the plan, one after another.
+    """Send every planned batch of the plan: one workflow's batches one after another.
 
     A doubtful answer is never sent again (docs/design.md, invariant 3). Interrupting the run in
     mid-request puts the batch in doubt before the interruption goes on.
 
     Args:
-        note: takes one sentence per settled batch, free of personal data.
+        note: takes one sentence per settled batch, free of personal data, in the caller's thread.
         max_posts: requests that a planned batch may cost together with all that refusals cut out
             of it; rows that are not settled by then are `rejected/unresolved`.
         closed: workflows that nothing is sent to; their batches stay planned.
+        at_once: workflows that are sent to side by side, within the pace of the API key.
 
     Raises:
         StoreError: a batch file is missing or was changed.
         LedgerUnavailable: the ledger was away for more than a minute.
     """
-    sender = _Sender(
-        plan,
-        ledger,
-        store,
-        client,
-        run_id=run_id,
-        note=note,
-        max_posts=max_posts,
-        closed=closed,
-    )
-    sender.run()
+    batches: dict[str, list[Batch]] = {}
+    for batch in patiently(ledger.batches.of_plan, plan.plan_id):
+        if batch.workflow_id not in closed:
+            batches.setdefault(batch.workflow_id, []).append(batch)
+    queues: dict[str, deque[Batch]] = {}
+    for batch in patiently(ledger.batches.sendable, plan.plan_id):
+        if batch.workflow_id not in closed:
+            queues.setdefault(batch.workflow_id, deque()).append(batch)
+    ending = Ending()
+    # Nobody else's: a lease under this name is held by this very pass.
+    owner = f"{run_id}-{secrets.token_hex(4)}"
+    senders = [
+        _WorkflowSender(
+            queue,
+            ledger,
+            store,
+            client,
+            ending=ending,
+            budget=PostBudget(batches[workflow_id], max_posts),
+            run_id=run_id,
+            owner=owner,
+        )
+        for workflow_id, queue in queues.items()
+    ]
+    try:
+        work_side_by_side([sender.run for sender in senders], ending, at_once=at_once, note=note)
+    except BaseException:
+        # Whoever is left behind in mid-request does not settle its batch any more.
+        with contextlib.suppress(LedgerUnavailable):
+            ledger.doubts.put_senders_of_run_in_doubt(run_id)
+        raise
     patiently(ledger.batches.list_unsent, plan.plan_id)
-    return sender.report
+    return SendReport.of_all(sender.report for sender in senders)
 
 
-class _Sender:
+class _WorkflowSender:
+    """Sends the batches of one workflow, in its own thread."""
+
     def __init__(
         self,
-        plan: Plan,
+        queue: deque[Batch],
         ledger: Ledger,
         store: Store,
         client: DialNexaClient,
         *,
+        ending: Ending,
+        budget: PostBudget,
         run_id: str,
-        note: Callable[[str], None],
-        max_posts: int,
-        closed: Collection[str],
+        owner: str,
     ) -> None:
-        self._plan = plan
+        self._queue = queue
         self._batches = ledger.batches
         self._ledger = ledger
         self._store = store
         self._client = client
+        self._ending = ending
+        self._budget = budget
         self._run_id = run_id
-        self._note = note
-        # Nobody else's: a lease under this name is held by this very sender.
-        self._owner = f"{run_id}-{secrets.token_hex(4)}"
-        self._closed_workflows = set(closed)
-        self._budget = PostBudget(patiently(self._batches.of_plan, plan.plan_id), max_posts)
-        self._settling = Settling(ledger, self._owner, note)
+        self._owner = owner
+        self._note: Callable[[str], None] = lambda _text: None
+        self._settling = Settling(ledger, owner, self._tell)
         self._refusals = Refusals(
-            ledger, store, self._settling, self._budget, owner=self._owner, note=note
+            ledger, store, self._settling, budget, owner=owner, note=self._tell
         )
+        self._is_closed = False
         self.report = SendReport()
 
-    def run(self) -> None:
-        queue = deque(patiently(self._batches.sendable, self._plan.plan_id))
-        while queue and not self.report.is_over:
-            batch = queue.popleft()
-            if batch.workflow_id not in self._closed_workflows:
-                queue.extendleft(reversed(self._send(batch)))
+    def run(self, note: Callable[[str], None]) -> None:
+        """Send until the queue is empty, the workflow is closed or the pass ends."""
+        self._note = note
+        while self._queue and not self._is_closed and not self.report.is_over:
+            batch = self._queue.popleft()
+            self._queue.extendleft(reversed(self._send(batch)))
+        if self.report.is_over:
+            self._ending.come()
+
+    def _tell(self, sentence: str) -> None:
+        self._note(sentence)
 
     def _send(self, batch: Batch) -> list[Batch]:
         """Send one batch and settle it; return the batches to send next because of it."""
@@ -121,13 +151,17 @@ class _Sender:
             return []
         content = self._read_checked(batch)
         rows = patiently(self._batches.rows_of, batch.batch_id)
-        try:
-            taken = self._take(batch)
-        except SendingStopped as stop:
-            self.report.stopped = str(stop)
-            return []
+        with self._ending.going_on() as goes_on:
+            if not goes_on:
+                self._is_closed = True
+                return []
+            try:
+                taken = self._take(batch)
+            except SendingStopped as stop:
+                self.report.stopped = str(stop)
+                return []
         if not taken:
-            self._note(f"Batch {batch.batch_id}: another run took or released it first.")
+            self._tell(f"Batch {batch.batch_id}: another run took or released it first.")
             return self._refusals.unanswered(batch)
         reach("send.taken")
         self._budget.spend(batch)
@@ -140,7 +174,7 @@ class _Sender:
         except NothingHappened as nothing:
             self._stay_planned(batch, nothing)
         except Withheld:
-            self._note(
+            self._tell(
                 f"Batch {batch.batch_id}: this sender was away for so long that the batch is no "
                 "longer leased to it. It sent nothing more; reconciling settles the batch."
             )
@@ -220,4 +254,4 @@ class _Sender:
         self.report.problems.append(problem)
         if refused.status in _ACCOUNT_REFUSED or isinstance(refused, FileRefused):
             self.report.stopped = problem
-        self._closed_workflows.add(batch.workflow_id)
+        self._is_closed = True

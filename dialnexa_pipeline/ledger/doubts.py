@@ -80,7 +80,7 @@ class Doubts:
             statement = (
                 sa.select(batches.c.batch_id)
                 .where(sa.or_(is_dead, is_doubtful))
-                .order_by(batches.c.created_at, batches.c.batch_id)
+                .order_by(batches.c.batch_no)
             )
             if sync is not None:
                 statement = statement.where(batches.c.sync == sync)

@@ -138,7 +138,7 @@ class Histories:
     def batches(self, *, sync: str | None, state: str | None, limit: int) -> list[Batch]:
         """Batches of one sync or all, in one state or any, newest first."""
         names = [batches.c[name] for name in Batch.__dataclass_fields__]
-        statement = sa.select(*names).order_by(batches.c.created_at.desc(), batches.c.batch_id)
+        statement = sa.select(*names).order_by(batches.c.batch_no.desc())
         if sync is not None:
             statement = statement.where(batches.c.sync == sync)
         if state is not None:

@@ -36,7 +36,7 @@ def select_batches(database: LedgerDatabase, *conditions: sa.ColumnElement[bool]
     statement = (
         sa.select(*_BATCH_COLUMNS)
         .where(*conditions)
-        .order_by(batches.c.created_at, batches.c.batch_id)
+        .order_by(batches.c.batch_no)
     )
     with database.transaction() as connection:
         return [Batch(*row) for row in connection.execute(statement)]
