@@ -43,7 +43,7 @@ from dialnexa_pipeline.ledger import (
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
-_CHUNK_ROWS = 65_536
+_CHUNK_ROWS = 32_768
 
 
 @dataclass(frozen=True, slots=True)

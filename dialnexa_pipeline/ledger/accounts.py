@@ -151,7 +151,9 @@ class Accounts:
         """Enrolled and withdrawn leads of some batches, a table each (`ledger.enrolled`)."""
         for batch_id in batch_ids:
             with self._database.transaction() as connection:
-                yield enrolled_leads(connection, batch_id)
+                leads = enrolled_leads(connection, batch_id)
+            # Not within the transaction: whoever takes them may be busy for long.
+            yield leads
 
     def rejections_changed(self, change_ids: Collection[int]) -> Iterator[pa.Table]:
         """Rejected rows last touched by some changes, in tables of bounded size.

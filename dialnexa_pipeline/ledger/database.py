@@ -1,8 +1,9 @@
 """One connection pool, one clock and one schema version for the ledger."""
 
 import sqlite3
+import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from dialnexa_pipeline.errors import ConfigError, DialNexaError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
-_CACHE_KIB = 65_536
+_CACHE_KIB = 32_768
 _CHECKPOINT_PAGES = 10_000
 # Any constant will do; it only has to be the same in every process.
 _MIGRATION_LOCK = 0x6469616C
@@ -41,6 +42,9 @@ class LedgerDatabase:
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         self.dialect = self.engine.dialect.name
+        # SQLite lets one transaction in: threads that wait here begin the moment it ends, and do
+        # not look again after a pause.
+        self._turn = threading.Lock() if self.dialect == "sqlite" else nullcontext()
         self._migrate()
 
     @contextmanager
@@ -51,7 +55,7 @@ class LedgerDatabase:
             LedgerUnavailable: the database refused or went away; no value of a row is repeated.
         """
         try:
-            with self.engine.begin() as connection:
+            with self._turn, self.engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
             raise LedgerUnavailable(

@@ -6,13 +6,12 @@
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import MOMENT, moments_of, plain_rows
-from dialnexa_pipeline.ledger.numbering import enrolment_refs, place_of
+from dialnexa_pipeline.ledger.numbering import enrolment_refs, places_of
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import lead_ids_of
 
@@ -60,7 +59,7 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
     )
     ids = lead_ids_of(connection, [batch.batch_no]).get(batch.batch_no, {})
     numbers, keys, phones, states, settled = zip(*rows, strict=True) if rows else ((),) * 5
-    places = np.fromiter(map(place_of, numbers), np.int64, len(rows))
+    places = places_of(numbers)
     return pa.table(
         {
             "sync": _same(batch.sync, len(rows)),

@@ -3,6 +3,8 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -25,6 +27,11 @@ def claim_number(plan_no: int, seq: int) -> int:
 def place_of(claim_no: int) -> int:
     """The place in its plan that a claim's number names."""
     return claim_no & ((1 << _SEQ_BITS) - 1)
+
+
+def places_of(claim_nos: Sequence[int]) -> npt.NDArray[np.int64]:
+    """The places that many claims' numbers name."""
+    return np.array(claim_nos, np.int64) & ((1 << _SEQ_BITS) - 1)
 
 
 def enrolment_ref(plan_id: str, seq: int) -> str:

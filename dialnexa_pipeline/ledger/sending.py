@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-import numpy as np
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
@@ -12,7 +11,7 @@ from dialnexa_pipeline.ledger.approvals import refuse_when_held
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import enrolment_refs, next_number, place_of
+from dialnexa_pipeline.ledger.numbering import enrolment_refs, next_number, places_of
 from dialnexa_pipeline.ledger.records import Batch, BatchRows, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
 from dialnexa_pipeline.ledger.switches import refuse_when_stopped
@@ -82,9 +81,8 @@ class Batches:
                 )
             )
         numbers, phones = zip(*rows, strict=True) if rows else ((), ())
-        places = np.fromiter(map(place_of, numbers), np.int64, len(rows))
         return BatchRows(
-            enrolment_refs(batch.plan_id, places).to_pylist(),
+            enrolment_refs(batch.plan_id, places_of(numbers)).to_pylist(),
             [f"+{phone}" if phone is not None else "" for phone in phones],
         )
 

@@ -33,11 +33,7 @@ def lock_batch(connection: sa.Connection, batch_id: str) -> Batch:
 
 def select_batches(database: LedgerDatabase, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
     """Batches in the order they were made."""
-    statement = (
-        sa.select(*_BATCH_COLUMNS)
-        .where(*conditions)
-        .order_by(batches.c.batch_no)
-    )
+    statement = sa.select(*_BATCH_COLUMNS).where(*conditions).order_by(batches.c.batch_no)
     with database.transaction() as connection:
         return [Batch(*row) for row in connection.execute(statement)]
 
