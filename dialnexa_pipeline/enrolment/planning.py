@@ -3,11 +3,9 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
-import re
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,19 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
+from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import (
     VARIABLE_PREFIX,
-    Rotation,
-    csv_file,
-    csv_header_bytes,
     csv_lines,
-    render_xlsx,
 )
 from dialnexa_pipeline.ledger import (
     Account,
-    BatchOnDisk,
     Candidates,
     Count,
     Hold,
@@ -44,36 +38,6 @@ from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
 _CHUNK_ROWS = 32_768
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """What a sync asks of its batches.
-
-    Attributes:
-        ref_column: header of the correlation column; None turns it off.
-        hold_absent: rows that are proved absent after a doubt wait for a person.
-    """
-
-    format: str
-    max_rows: int
-    max_bytes: int
-    ref_column: str | None
-    hold_absent: bool = False
-
-
-@dataclass(slots=True)
-class _OpenBatch:
-    """A batch that still takes rows: what was claimed waits here until the file is written.
-
-    `rows` and `size` count what was assigned, also rows that another run claimed first.
-    """
-
-    batch_id: str
-    workflow_id: str
-    rows: int = 0
-    size: int = 0
-    pieces: list[pa.Table] = field(default_factory=list[pa.Table])
 
 
 def plan_leads(
@@ -135,12 +99,10 @@ class _Planner:
     ) -> None:
         self._plan = plan
         self._ledger = ledger
-        self._store = store
         self._limits = limits
         self._dedupe = dedupe
-        self._open: dict[str, _OpenBatch] = {}
+        self._batches = OpenBatches(plan, limits, ledger, store)
         self._seq = 0
-        self._names: list[str] = []
         self._refused: list[RefusedRow] = []
         self._counts: Counter[tuple[str, str, str]] = Counter()
 
@@ -155,8 +117,7 @@ class _Planner:
 
     def close_all(self) -> None:
         """Write the files that are still open, and what was counted."""
-        self._write(list(self._open.values()))
-        self._open.clear()
+        self._batches.write_all()
         counts = [Count(*key, leads) for key, leads in self._counts.items()]
         self._ledger.plans.refuse(self._plan, [], counts)
 
@@ -212,36 +173,40 @@ class _Planner:
         raw: list[str] = leads["raw_phone"].to_pylist()
         phones: list[int] = leads["phone_key"].to_pylist()
         sizes = pc.binary_length(lines).to_numpy().astype(np.int64)
-        bounds = np.searchsorted(codes, np.arange(len(names) + 1))
-        assigned: list[tuple[_OpenBatch, int, int]] = []
-        full: list[_OpenBatch] = []
-        for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True):
-            if last > first:
-                self._assign(name, sizes, range(int(first), int(last)), assigned, full)
+        bounds = np.searchsorted(codes, np.arange(len(names) + 1)).tolist()
+        shares = [
+            share
+            for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
+            if last > first
+            for share in self._batches.assign(
+                name, columns.column_names, sizes[first:last], first=first
+            )
+        ]
         lost = self._ledger.plans.claim(
             self._plan,
             [
                 Candidates(
-                    batch.batch_id,
-                    batch.workflow_id,
-                    start + first,
-                    keys[first:last],
-                    raw[first:last],
-                    phones[first:last],
+                    share.batch_id,
+                    share.workflow_id,
+                    start + share.rows.start,
+                    keys[share.rows.start : share.rows.stop],
+                    raw[share.rows.start : share.rows.stop],
+                    phones[share.rows.start : share.rows.stop],
                 )
-                for batch, first, last in assigned
+                for share in shares
             ],
             ref_column=self._limits.ref_column,
             hold_absent=self._limits.hold_absent,
         )
         reach("plan.claimed")
-        pieces = pa.table({"line": lines}) if self._limits.format == "csv" else columns
         won = np.ones(leads.num_rows, np.bool_)
         won[[place - start for place in lost]] = False
-        for batch, first, last in assigned:
-            piece = pieces.slice(first, last - first)
-            batch.pieces.append(piece.filter(pa.array(won[first:last])) if lost else piece)
-        self._write(full)
+        content = pa.table({"line": lines}) if self._limits.format == "csv" else columns
+        for share in shares:
+            rows = share.rows.start + np.flatnonzero(won[share.rows.start : share.rows.stop])
+            # A copy: a slice would keep the whole chunk in memory, however slowly a file fills.
+            self._batches.fill(share, content.take(pa.array(rows)))
+        self._batches.write_full()
         return np.flatnonzero(~won).tolist()
 
     def _uploaded(self, leads: pa.Table, first_seq: int) -> pa.Table:
@@ -254,63 +219,7 @@ class _Planner:
             places = np.arange(first_seq, first_seq + leads.num_rows)
             refs = enrolment_refs(self._plan.plan_id, places)
             columns[self._limits.ref_column] = pa.chunked_array([refs])
-        self._names = list(columns)
         return pa.table(columns)
-
-    def _assign(
-        self,
-        workflow_id: str,
-        sizes: npt.NDArray[np.int64],
-        rows_of: range,
-        assigned: list[tuple[_OpenBatch, int, int]],
-        full: list[_OpenBatch],
-    ) -> None:
-        """Cut rows of a workflow into batches; the last one stays open.
-
-        Args:
-            rows_of: the workflow's rows among all that the sizes are of.
-            assigned: takes each batch with its rows.
-            full: takes the batches that are complete with these rows.
-        """
-        rotation = Rotation(
-            self._limits.max_rows, self._limits.max_bytes, csv_header_bytes(self._names)
-        )
-        batch = self._open.pop(workflow_id, None) or _OpenBatch(secrets.token_hex(8), workflow_id)
-        ends, rows, size = rotation.ends(
-            sizes[rows_of.start : rows_of.stop], rows=batch.rows, size=batch.size
-        )
-        begin = rows_of.start
-        for end in (rows_of.start + each for each in ends):
-            if end > begin:
-                assigned.append((batch, begin, end))
-            full.append(batch)
-            batch = _OpenBatch(secrets.token_hex(8), workflow_id)
-            begin = end
-        if rows:
-            batch.rows, batch.size = rows, size
-            self._open[workflow_id] = batch
-            if begin < rows_of.stop:
-                assigned.append((batch, begin, rows_of.stop))
-
-    def _write(self, full: Sequence[_OpenBatch]) -> None:
-        """Write the files of batches that take no more rows, and note them."""
-        written: list[BatchOnDisk] = []
-        for batch in full:
-            table = pa.concat_tables(batch.pieces)
-            batch.pieces.clear()
-            if table.num_rows == 0:
-                continue
-            if self._limits.format == "csv":
-                content = csv_file(self._names, table["line"].chunks)
-            else:
-                content = render_xlsx(table)
-            path = batch_path(self._plan, batch.workflow_id, batch.batch_id, self._limits.format)
-            stored = self._store.write(path, content)
-            reach("plan.file_written")
-            written.append(BatchOnDisk(batch.batch_id, path, stored.sha256, stored.bytes))
-        if written:
-            self._ledger.plans.batches_are_on_disk(written)
-            reach("plan.file_noted")
 
     def _refuse_screened(self, leads: pa.Table) -> None:
         columns = ("workflow_id", "lead_key", "outcome", "reason", "raw_phone", "phone")
@@ -350,12 +259,6 @@ def _first_of_each(
 
 def _rows(leads: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*(leads[column].to_pylist() for column in columns), strict=True)
-
-
-def batch_path(plan: Plan, workflow_id: str, batch_id: str, file_format: str) -> str:
-    """Where a batch file lives in the store: one folder per plan and workflow."""
-    folder = re.sub(r"[^A-Za-z0-9_.-]", "_", workflow_id)
-    return f"{plan.sync}/batches/{plan.plan_id}/{folder}/{batch_id}.{file_format}"
 
 
 def held_outcome(holder: Holder | None, own: bool) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import io
 import openpyxl
 import pyarrow as pa
 
-from dialnexa_pipeline.enrolment.planning import batch_path
+from dialnexa_pipeline.enrolment.filling import batch_path
 from dialnexa_pipeline.enrolment.settling import patiently
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import render_csv, render_xlsx
