@@ -56,15 +56,29 @@ def numbers_relation(dialect: str) -> str:
 
 def numbers_parameter(dialect: str, numbers: Iterable[int]) -> str:
     """The value for `:numbers`."""
-    listed = ",".join(map(str, numbers))
-    return f"{{{listed}}}" if dialect == "postgresql" else f"[{listed}]"
+    if dialect == "postgresql":
+        return number_array(numbers)
+    return f"[{','.join(map(str, numbers))}]"
 
 
-def fit_text(values: Sequence[str]) -> Sequence[str]:
-    """The values as PostgreSQL takes them: its text holds no NUL, so one is shown as U+FFFD."""
-    if not any("\0" in value for value in values):
-        return values
-    return [value.replace("\0", "\ufffd") for value in values]
+def number_array(numbers: Iterable[int]) -> str:
+    """Numbers as PostgreSQL reads an array; the driver takes twice as long for a list."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
+def text_array(values: Sequence[str]) -> str:
+    """Texts as PostgreSQL reads an array.
+
+    Its text holds no NUL, so one is shown as U+FFFD.
+    """
+    listed = '","'.join(map(_in_quotes, values))
+    return f'{{"{listed}"}}' if values else "{}"
+
+
+def _in_quotes(value: str) -> str:
+    if '"' in value or "\\" in value or "\0" in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "\ufffd")
+    return value
 
 
 def plain_rows(result: sa.CursorResult[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:

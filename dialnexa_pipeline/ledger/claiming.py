@@ -6,7 +6,7 @@ from itertools import chain, repeat
 
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import fit_text
+from dialnexa_pipeline.ledger.bulk import number_array, text_array
 from dialnexa_pipeline.ledger.numbering import claim_number, place_of
 from dialnexa_pipeline.ledger.records import Candidates
 from dialnexa_pipeline.ledger.tables import claims
@@ -80,8 +80,8 @@ def _insert_into_postgresql(connection: sa.Connection, asked: Sequence[NumberedC
         claim_nos += each.claim_nos
         batch_nos += repeat(each.batch_no, len(each.claim_nos))
         workflow_nos += repeat(each.workflow_no, len(each.claim_nos))
-        keys += fit_text(each.candidates.lead_keys)
-        raw += fit_text(each.candidates.raw_phones)
+        keys += each.candidates.lead_keys
+        raw += each.candidates.raw_phones
         phones += each.candidates.phones
     return connection.exec_driver_sql(
         f"INSERT INTO claims ({_COLUMNS}) SELECT asked.*, true FROM unnest(%s::bigint[], "
@@ -89,5 +89,9 @@ def _insert_into_postgresql(connection: sa.Connection, asked: Sequence[NumberedC
         "AS asked (claim_no, batch_no, workflow_no, lead_key, raw_phone, phone) "
         # One order for everybody: two planners that meet must not wait for each other.
         f"ORDER BY workflow_no, phone {_ON_CONFLICT}",
-        (claim_nos, batch_nos, workflow_nos, keys, raw, phones),
+        (
+            *map(number_array, (claim_nos, batch_nos, workflow_nos)),
+            *map(text_array, (keys, raw)),
+            number_array(phones),
+        ),
     ).rowcount
