@@ -3,13 +3,21 @@
 # Dagster reads the return annotation and knows the plain class only.
 # pyright: reportMissingTypeArgument=false
 
+import time
+
 import dagster as dg
 
 from dialnexa_pipeline.components.checks import VOLUME_GUARD, check_spec, guard_kept, volume_guard
 from dialnexa_pipeline.components.interrupted import ending_canceled
+from dialnexa_pipeline.components.lineage import uploaded_lineage
 from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
 from dialnexa_pipeline.components.screened import staged_file
-from dialnexa_pipeline.components.showing import batch_table, outcome_metadata, settled_sentence
+from dialnexa_pipeline.components.showing import (
+    batch_table,
+    outcome_metadata,
+    per_second,
+    settled_sentence,
+)
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import BatchLimits, plan_leads, reconcile
 from dialnexa_pipeline.errors import DialNexaError
@@ -42,6 +50,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         ledger: LedgerResource,
         store: StoreResource,
     ) -> dg.MaterializeResult:
+        started = time.monotonic()
         files = store.open()
         staged = staged_file(context, config, files)
         with ending_canceled(context), ledger.open() as opened:
@@ -76,6 +85,8 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
             metadata={
                 "dagster/row_count": account.by_outcome().get("planned", 0),
                 "files": len(batches),
+                "rows_per_second": per_second(account.source_rows, started),
+                **uploaded_lineage(config),
                 "batches": batch_table(batches),
                 "plan_id": plan.plan_id,
                 **outcome_metadata(account),

@@ -3,12 +3,16 @@
 # Dagster reads the return annotation and knows the plain class only.
 # pyright: reportMissingTypeArgument=false
 
+import time
+
 import dagster as dg
 
 from dialnexa_pipeline.components.interrupted import ending_canceled
+from dialnexa_pipeline.components.lineage import screened_lineage
 from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
 from dialnexa_pipeline.components.showing import (
     column_schema,
+    per_second,
     reason_table,
     sample_table,
     workflow_table,
@@ -43,6 +47,7 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
     def screened_leads(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
     ) -> dg.MaterializeResult:
+        started = time.monotonic()
         path = staged_path(config.name, context.run.run_id, partition_key_of(context))
         with ending_canceled(context):
             source = open_source(
@@ -64,6 +69,8 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
             metadata={
                 "dagster/row_count": staged.source_rows,
                 "dagster/column_schema": column_schema(staged.schema),
+                "rows_per_second": per_second(staged.source_rows, started),
+                **screened_lineage(config, upstream),
                 "leads/eligible": sum(staged.eligible.values()),
                 "leads/invalid": sum(staged.counts.values()),
                 "reasons": reason_table(counts),

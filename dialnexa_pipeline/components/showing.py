@@ -1,5 +1,6 @@
 """What an operator sees of a materialisation: counts, tables and masked samples."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
@@ -24,6 +25,11 @@ def outcome_metadata(account: Account) -> dict[str, dg.MetadataValue]:
     shown["reasons"] = reason_table(account.counts)
     shown["workflows"] = workflow_table(account.counts)
     return shown
+
+
+def per_second(rows: int, started: float) -> dg.MetadataValue:
+    """Rows a second since a moment of the monotonic clock."""
+    return dg.MetadataValue.float(round(rows / max(time.monotonic() - started, 1e-3), 1))
 
 
 def reason_table(counts: Iterable[Count]) -> dg.MetadataValue:
