@@ -9,6 +9,7 @@ from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.phones import mask_phones_in
 
 _NAMED = 5
+_MEMORY = "256MB"
 
 
 def check_keys(parquet_paths: Sequence[Path], column: str) -> None:
@@ -23,13 +24,19 @@ def check_keys(parquet_paths: Sequence[Path], column: str) -> None:
     quoted = '"' + column.replace('"', '""') + '"'
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
-        nulls = connection.execute(
-            f"SELECT row FROM (SELECT row_number() OVER () AS row, {quoted} AS key "
-            "FROM read_parquet($files)) WHERE key IS NULL OR trim(key) = '' ORDER BY row "
-            f"LIMIT {_NAMED}",
-            {"files": files},
-        ).fetchall()
-        if nulls:
+        # What does not fit goes to the disk, beside the files: millions of keys take no more room.
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        connection.execute("SET temp_directory = $folder", {"folder": f"{parquet_paths[0]}.tmp"})
+        is_blank = f"({quoted} IS NULL OR trim({quoted}) = '')"
+        blank = connection.execute(
+            f"SELECT count(*) FROM read_parquet($files) WHERE {is_blank}", {"files": files}
+        ).fetchone()
+        if blank is not None and blank[0]:
+            nulls = connection.execute(
+                f"SELECT row FROM (SELECT row_number() OVER () AS row, {is_blank} AS is_blank "
+                f"FROM read_parquet($files)) WHERE is_blank ORDER BY row LIMIT {_NAMED}",
+                {"files": files},
+            ).fetchall()
             rows = ", ".join(str(row[0]) for row in nulls)
             raise SourceError(
                 f"source.key must not be null: it is null or blank in row {rows} of the source "
