@@ -1,0 +1,36 @@
+"""The README's table of speed is the one that was measured."""
+
+import json
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+
+
+def test_the_table_of_speed_says_what_was_measured() -> None:
+    readme = (_ROOT / "README.md").read_text()
+    measured = json.loads((_ROOT / "benchmarks" / "results" / "bench.json").read_text())
+    shown = {
+        cells[0].replace(",", ""): cells[1:]
+        for line in readme.splitlines()
+        if (cells := [cell.strip() for cell in line.strip("|").split("|")])[0][:1].isdigit()
+        and cells[-1].endswith(" s")
+    }
+    assert len(shown) == 3
+    for line in measured["lines"]:
+        if str(line["rows"]) not in shown:
+            continue
+        place = ("ours", "naive", "dlt", "limit").index(line["contestant"])
+        said = shown[str(line["rows"])][place].replace(",", "").split()
+        assert float(said[0]) == round(line["seconds"], 1), line
+        if place < 3:
+            assert int(said[2]) == line["peak_mb"], line
+
+
+def test_the_sentence_of_a_run_again_says_what_was_measured() -> None:
+    readme = " ".join((_ROOT / "README.md").read_text().split())
+    lines = json.loads((_ROOT / "benchmarks" / "results" / "sync_speed.json").read_text())
+    (million,) = (line for line in lines if line["leads"] == 1_000_000)
+    assert (
+        f"take {million['fresh_seconds']} s, {million['unchanged_seconds']} s when they are run "
+        f"again unchanged and {million['new_leads_seconds']} s when 1,000 are new"
+    ) in readme
