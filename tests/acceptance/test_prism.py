@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dialnexa_pipeline.api import DialNexaClient, SentRow
+from dialnexa_pipeline.api import DialNexaClient
 
 VENDOR = Path(__file__).parents[3] / "shared" / "dialnexa" / "openapi.json"
 
@@ -38,9 +38,9 @@ def prism() -> Generator[DialNexaClient]:
 
 @pytest.mark.servers
 def test_every_call_is_understood(prism: DialNexaClient) -> None:
-    rows = [SentRow("r", "+919876543210")]
+    phones = ["+919876543210"]
     content = b"phone_number\r\n+919876543210\r\n"
-    assert prism.upload_leads("workflow_abc123", "b.csv", content, rows=rows).complete
+    assert prism.upload_leads("workflow_abc123", "b.csv", content, phones=phones).complete
     assert next(prism.list_leads("workflow_abc123")).phone == "+919876543210"
     assert prism.get_workflow("workflow_abc123").status == "active"
     assert prism.list_workflows()
