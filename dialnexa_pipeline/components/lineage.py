@@ -1,29 +1,65 @@
-"""Which source column each staged column and each uploaded variable comes from."""
+"""The columns of staged leads and of batch files, and which column each comes from.
+
+The description of a column says it; Dagster+ draws it as lineage too.
+"""
 
 from collections.abc import Iterator, Mapping
 
 import dagster as dg
+import pyarrow as pa
 
 from dialnexa_pipeline.leads import VARIABLE_PREFIX
 from dialnexa_pipeline.sync import SyncConfig
 
+_Columns = dg.TableSchema | dg.TableColumnLineage
 _OF_PHONE = ("raw_phone", "phone", "phone_key", "country", "phone_type")
 
 
-def screened_lineage(
-    config: SyncConfig, source: dg.AssetKey | None
-) -> dict[str, dg.TableColumnLineage]:
-    """Metadata of `screened_leads`; none when the source is no asset."""
-    if source is None:
-        return {}
-    return _lineage(source, dict(_sources_of(config)))
+def screened_columns(
+    config: SyncConfig, source: dg.AssetKey | None, staged: pa.Schema
+) -> dict[str, _Columns]:
+    """Metadata of `screened_leads`: each column with its type and where it comes from.
+
+    Args:
+        source: None when the source is no asset; then there is no lineage for Dagster+ to draw.
+    """
+    origins = dict(_sources_of(config))
+    types = {field.name: str(field.type) for field in staged}
+    shown: dict[str, _Columns] = {"dagster/column_schema": _schema(types, origins, "the source")}
+    if source is not None:
+        shown["dagster/column_lineage"] = _lineage(source, origins)
+    return shown
 
 
-def uploaded_lineage(config: SyncConfig) -> dict[str, dg.TableColumnLineage]:
+def uploaded_columns(config: SyncConfig) -> dict[str, _Columns]:
     """Metadata of `lead_batches`: the header of the files, from the staged columns."""
-    columns = {"phone_number": ("phone",)}
-    columns |= {header: (VARIABLE_PREFIX + header,) for header in config.variables}
-    return _lineage(dg.AssetKey([config.name, "screened_leads"]), columns)
+    origins = {"phone_number": ("phone",)}
+    origins |= {header: (VARIABLE_PREFIX + header,) for header in config.variables}
+    types = dict.fromkeys(origins, "string")
+    if config.enrolment_ref is not None:
+        types[config.enrolment_ref] = "string"
+    upstream = dg.AssetKey([config.name, "screened_leads"])
+    return {
+        "dagster/column_schema": _schema(types, origins, "screened_leads"),
+        "dagster/column_lineage": _lineage(upstream, origins),
+    }
+
+
+def _schema(
+    types: Mapping[str, str], origins: Mapping[str, tuple[str, ...]], upstream: str
+) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                kind,
+                description=f"From {', '.join(origins[name])} of {upstream}."
+                if name in origins
+                else None,
+            )
+            for name, kind in types.items()
+        ]
+    )
 
 
 def _sources_of(config: SyncConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -41,9 +77,10 @@ def _sources_of(config: SyncConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _lineage(
     upstream: dg.AssetKey, columns: Mapping[str, tuple[str, ...]]
-) -> dict[str, dg.TableColumnLineage]:
-    deps = {
-        name: [dg.TableColumnDep(asset_key=upstream, column_name=column) for column in sources]
-        for name, sources in columns.items()
-    }
-    return {"dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps)}
+) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        deps_by_column={
+            name: [dg.TableColumnDep(asset_key=upstream, column_name=column) for column in sources]
+            for name, sources in columns.items()
+        }
+    )

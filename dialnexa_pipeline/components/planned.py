@@ -9,7 +9,7 @@ import dagster as dg
 
 from dialnexa_pipeline.components.checks import VOLUME_GUARD, check_spec, guard_kept, volume_guard
 from dialnexa_pipeline.components.interrupted import ending_canceled
-from dialnexa_pipeline.components.lineage import uploaded_lineage
+from dialnexa_pipeline.components.lineage import uploaded_columns
 from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
 from dialnexa_pipeline.components.screened import staged_file
 from dialnexa_pipeline.components.showing import (
@@ -86,7 +86,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 "dagster/row_count": account.by_outcome().get("planned", 0),
                 "files": len(batches),
                 "rows_per_second": per_second(account.source_rows, started),
-                **uploaded_lineage(config),
+                **uploaded_columns(config),
                 "batches": batch_table(batches),
                 "plan_id": plan.plan_id,
                 **outcome_metadata(account),

@@ -8,10 +8,9 @@ import time
 import dagster as dg
 
 from dialnexa_pipeline.components.interrupted import ending_canceled
-from dialnexa_pipeline.components.lineage import screened_lineage
+from dialnexa_pipeline.components.lineage import screened_columns
 from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
 from dialnexa_pipeline.components.showing import (
-    column_schema,
     per_second,
     reason_table,
     sample_table,
@@ -68,9 +67,8 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": staged.source_rows,
-                "dagster/column_schema": column_schema(staged.schema),
                 "rows_per_second": per_second(staged.source_rows, started),
-                **screened_lineage(config, upstream),
+                **screened_columns(config, upstream, staged.schema),
                 "leads/eligible": sum(staged.eligible.values()),
                 "leads/invalid": sum(staged.counts.values()),
                 "reasons": reason_table(counts),

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
-import pyarrow as pa
 
 from dialnexa_pipeline.enrolment import SampleRow, SettledBatch
 from dialnexa_pipeline.leads import REASONS
@@ -141,13 +140,6 @@ def settled_table(settled: Sequence[SettledBatch]) -> dg.MetadataValue:
         for batch in settled[: _MAX_ROWS * 5]
     ]
     return dg.MetadataValue.table(records, schema=_schema(columns))
-
-
-def column_schema(schema: pa.Schema) -> dg.MetadataValue:
-    """The columns of a staged file, for Dagster's column view."""
-    return dg.MetadataValue.table_schema(
-        dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in schema])
-    )
 
 
 def record_schema(table: str) -> dg.MetadataValue:

@@ -30,6 +30,19 @@ def test_a_column_is_traced_from_the_source_to_the_file(project: Project) -> Non
     assert [dep.column_name for dep in screened.deps_by_column["raw_phone"]] == ["mobile"]
 
 
+def test_a_column_says_where_it_comes_from(project: Project) -> None:
+    result = project.run()
+    said = {}
+    for asset in ("screened_leads", "lead_batches"):
+        schema = metadata_of(result, asset)["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchema)
+        said |= {column.name: column.description for column in schema.columns}
+    assert said["lead_key"] == "From id of the source."
+    assert said["var:name"] == "From name of the source."
+    assert said["name"] == "From var:name of screened_leads."
+    assert said["outcome"] is None
+
+
 def test_the_pace_of_a_step_is_a_number_to_plot(project: Project) -> None:
     result = project.run()
     for asset in ("screened_leads", "lead_batches"):
