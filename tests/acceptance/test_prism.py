@@ -1,6 +1,8 @@
 """The client against an independent mock of the vendor's own OpenAPI document."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -21,7 +23,10 @@ def prism() -> Generator[DialNexaClient]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = ["npx", "--yes", "@stoplight/prism-cli", "mock", "-h", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen([*command, str(VENDOR)], stdout=subprocess.DEVNULL)
+    # npx starts the server as a child of its own, which must end too.
+    process = subprocess.Popen(
+        [*command, str(VENDOR)], stdout=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:
@@ -32,7 +37,7 @@ def prism() -> Generator[DialNexaClient]:
         with DialNexaClient(f"http://127.0.0.1:{port}/v1", "id:secret") as client:
             yield client
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
