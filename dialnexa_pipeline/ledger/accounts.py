@@ -101,16 +101,11 @@ class Accounts:
 
     def enrolled(self, *, sync: str, partition_key: str) -> int:
         """Leads of a sync and partition that are enrolled now, by whichever run."""
+        of_partition = sa.and_(batches.c.sync == sync, batches.c.partition_key == partition_key)
         with self._database.transaction() as connection:
-            plan_ids = connection.execute(
-                sa.select(plans.c.plan_id).where(
-                    plans.c.sync == sync, plans.c.partition_key == partition_key
-                )
-            ).scalars()
             return sum(
                 each.leads
-                for plan_id in plan_ids.all()
-                for each in _claims_by_state(connection, plan_id)
+                for each in _claims_by_state(connection, of_partition)
                 if each.state == "enrolled"
             )
 
@@ -264,15 +259,17 @@ def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:
     for row in screened:
         yield Count(row.workflow_id, row.outcome, row.reason, int(row.leads))
     leads: Counter[tuple[str, str, str]] = Counter()
-    for row in _claims_by_state(connection, plan_id):
+    for row in _claims_by_state(connection, batches.c.plan_id == plan_id):
         outcome, reason = _outcome(row.state, row.reason)
         leads[row.workflow_id, outcome, reason] += row.leads
     for (workflow_id, outcome, reason), number in leads.items():
         yield Count(workflow_id, outcome, reason, number)
 
 
-def _claims_by_state(connection: sa.Connection, plan_id: str) -> Iterator[_ClaimsInState]:
-    """Claims of a plan; those that say nothing themselves are counted by their batches."""
+def _claims_by_state(
+    connection: sa.Connection, which: sa.ColumnElement[bool]
+) -> Iterator[_ClaimsInState]:
+    """Claims of some batches; those that say nothing themselves are counted by their batches."""
     of_batches: Counter[tuple[str, str, str | None]] = Counter()
     rows = connection.execute(
         sa.select(
@@ -282,7 +279,7 @@ def _claims_by_state(connection: sa.Connection, plan_id: str) -> Iterator[_Claim
             sa.func.sum(batches.c.row_count),
         )
         # A refused batch has handed on what it did not reject.
-        .where(batches.c.plan_id == plan_id, batches.c.state != "rejected")
+        .where(which, batches.c.state != "rejected")
         .group_by(batches.c.workflow_id, batches.c.state, batches.c.reason)
     )
     for workflow_id, state, reason, leads in rows:
@@ -297,7 +294,7 @@ def _claims_by_state(connection: sa.Connection, plan_id: str) -> Iterator[_Claim
     rows = connection.execute(
         sa.select(*own, sa.func.count())
         .join(claims, claims.c.batch_no == batches.c.batch_no)
-        .where(batches.c.plan_id == plan_id, claims.c.state.is_not(None))
+        .where(which, claims.c.state.is_not(None))
         .group_by(*own)
     )
     for workflow_id, batch_state, batch_reason, state, reason, leads in rows:

@@ -95,7 +95,9 @@ class Activations:
                         claim_states.c.phone.is_not(None),
                     )
                 ).scalars()
-                yield from phones.all()
+                of_batch = phones.all()
+            # Not within the transaction: whoever takes them may ask the ledger something too.
+            yield from of_batch
 
     def note_activated(self, owed: OwedActivation) -> None:
         """The workflow is active: nothing is owed to it for these plans."""

@@ -57,7 +57,7 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
             .order_by(claims.c.claim_no)
         )
     )
-    ids = lead_ids_of(connection, [batch.batch_no]).get(batch.batch_no, {})
+    ids = lead_ids_of(connection, batch.batch_no)
     numbers, keys, phones, states, settled = zip(*rows, strict=True) if rows else ((),) * 5
     places = places_of(numbers)
     return pa.table(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Batch, Plan
 from dialnexa_pipeline.ledger.tables import batches, claim_states, plans, rejected_rows
-from dialnexa_pipeline.ledger.transitions import lead_ids_of
+from dialnexa_pipeline.ledger.transitions import pick_lead_ids
 
 _BEFORE_RUN = (
     "sync",
@@ -182,9 +182,9 @@ class Histories:
             refused = refused.where(rejected_rows.c.sync == sync)
         with self._database.transaction() as connection:
             rows = connection.execute(found).all()
-            ids = lead_ids_of(connection, {row.batch_no for row in rows})
+            ids = pick_lead_ids(connection, ((row.batch_no, row.seq) for row in rows))
             return History(
-                tuple(_claim_history(row, ids.get(row.batch_no, {}).get(row.seq)) for row in rows),
+                tuple(_claim_history(row, ids.get((row.batch_no, row.seq))) for row in rows),
                 tuple(RefusalHistory(*row) for row in connection.execute(refused)),
             )
 

@@ -1,7 +1,7 @@
 """What every transition of a batch shares: reading it, enrolling its claims, ending it."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -76,18 +76,31 @@ def keep_lead_ids(connection: sa.Connection, batch_no: int, ids: Mapping[str, st
         )
 
 
-def lead_ids_of(connection: sa.Connection, batch_nos: Collection[int]) -> dict[int, dict[int, str]]:
-    """Batch number → place in the plan → lead id; a later answer overrules an earlier one."""
-    found: dict[int, dict[int, str]] = {}
-    rows = connection.execute(
-        sa.select(lead_ids.c.batch_no, lead_ids.c.ids)
-        .where(lead_ids.c.batch_no.in_(batch_nos))
+def lead_ids_of(connection: sa.Connection, batch_no: int) -> dict[int, str]:
+    """Place in the plan → lead id of a batch; a later answer overrules an earlier one."""
+    found: dict[int, str] = {}
+    answers = connection.execute(
+        sa.select(lead_ids.c.ids)
+        .where(lead_ids.c.batch_no == batch_no)
         .order_by(lead_ids.c.answer_no)
-    )
-    for batch_no, ids in rows:
-        of_batch = found.setdefault(batch_no, {})
-        of_batch.update((int(place), lead_id) for place, lead_id in json.loads(ids).items())
+    ).scalars()
+    for ids in answers:
+        found.update((int(place), lead_id) for place, lead_id in json.loads(ids).items())
     return found
+
+
+def pick_lead_ids(
+    connection: sa.Connection, wanted: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], str]:
+    """(batch number, place) → lead id of some claims; one batch at a time is in memory."""
+    places: dict[int, list[int]] = {}
+    for batch_no, place in wanted:
+        places.setdefault(batch_no, []).append(place)
+    picked: dict[tuple[int, int], str] = {}
+    for batch_no, of_batch in places.items():
+        ids = lead_ids_of(connection, batch_no)
+        picked.update(((batch_no, place), ids[place]) for place in of_batch if place in ids)
+    return picked
 
 
 def enrol_claims(

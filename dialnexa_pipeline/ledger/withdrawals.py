@@ -18,8 +18,8 @@ from dialnexa_pipeline.ledger.numbering import claim_number_of
 from dialnexa_pipeline.ledger.tables import batches, changes, claim_states, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
     finish_batch,
-    lead_ids_of,
     lock_batch,
+    pick_lead_ids,
     undecided,
 )
 
@@ -185,7 +185,7 @@ class Withdrawals:
         with self._database.transaction() as connection:
             now = self._database.now(connection)
             rows = connection.execute(statement, parameters).all()
-            ids = lead_ids_of(connection, {row.batch_no for row in rows})
+            ids = pick_lead_ids(connection, ((row.batch_no, row.seq) for row in rows))
         return [
             StandingClaim(
                 row.enrolment_ref,
@@ -193,7 +193,7 @@ class Withdrawals:
                 row.workflow_id,
                 row.lead_key,
                 row.phone,
-                ids.get(row.batch_no, {}).get(row.seq),
+                ids.get((row.batch_no, row.seq)),
                 row.state,
                 row.batch_id,
                 row.batch_state,
