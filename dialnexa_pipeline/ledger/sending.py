@@ -144,7 +144,7 @@ class Batches:
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
             # The answer accounts for every row, also for those whose id it does not tell.
-            keep_lead_ids(connection, batch.batch_no, lead_ids)
+            keep_lead_ids(connection, batch, lead_ids)
             finish_batch(connection, batch, now, state="enrolled", settled_at=now)
 
     def settle_rejected(

@@ -66,14 +66,13 @@ def undecided(batch_no: int) -> sa.ColumnElement[bool]:
     return sa.and_(claims.c.batch_no == batch_no, claims.c.state.is_(None))
 
 
-def keep_lead_ids(connection: sa.Connection, batch_no: int, ids: Mapping[str, str | None]) -> None:
+def keep_lead_ids(connection: sa.Connection, batch: Batch, ids: Mapping[str, str | None]) -> None:
     """Add what an answer or a listing called the leads of a batch: ref → lead id."""
-    known = {place_in(ref): lead_id for ref, lead_id in ids.items() if lead_id is not None}
+    known = {place_in(ref): ids[ref] for ref in _own(batch, ids) if ids[ref] is not None}
     if known:
         text = json.dumps(known, ensure_ascii=False, separators=(",", ":"))
-        connection.execute(
-            sa.insert(lead_ids).values(batch_no=batch_no, ids=text.replace("\\u0000", "\ufffd"))
-        )
+        text = text.replace("\\u0000", "\ufffd")
+        connection.execute(sa.insert(lead_ids).values(batch_no=batch.batch_no, ids=text))
 
 
 def lead_ids_of(connection: sa.Connection, batch_no: int) -> dict[int, str]:
@@ -122,7 +121,7 @@ def enrol_claims(
             "numbers": numbers_parameter(dialect, claim_numbers(connection, batch, ids)),
         },
     )
-    keep_lead_ids(connection, batch.batch_no, ids)
+    keep_lead_ids(connection, batch, ids)
 
 
 def reject_claims(
@@ -134,7 +133,8 @@ def reject_claims(
     """Undecided claims of the batch named by ref are rejected with their reason and detail."""
     dialect = connection.dialect.name
     relation = rows_relation(dialect, {"claim_no": "int", "reason": "text", "detail": "text"})
-    numbers = claim_numbers(connection, batch, rejected)
+    own = _own(batch, rejected)
+    numbers = claim_numbers(connection, batch, own)
     connection.execute(
         sa.text(
             "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
@@ -150,7 +150,7 @@ def reject_claims(
             "now": now,
             "batch_no": batch.batch_no,
             "rows": rows_parameter(
-                [(number, *why) for number, why in zip(numbers, rejected.values(), strict=True)]
+                [(number, *rejected[ref]) for number, ref in zip(numbers, own, strict=True)]
             ),
         },
     )
@@ -185,9 +185,15 @@ def finish_batch(connection: sa.Connection, batch: Batch, now: datetime, **value
 
 
 def claim_numbers(connection: sa.Connection, batch: Batch, refs: Iterable[str]) -> list[int]:
-    """Numbers of claims named by ref; all are of the batch's plan."""
+    """Numbers of the claims of a batch's plan that are named by ref; other plans' are left out."""
     plan_no = connection.scalar(sa.select(plans.c.plan_no).where(plans.c.plan_id == batch.plan_id))
-    return [claim_number(int(plan_no or 0), place_in(ref)) for ref in refs]
+    return [claim_number(int(plan_no or 0), place_in(ref)) for ref in _own(batch, refs)]
+
+
+def _own(batch: Batch, refs: Iterable[str]) -> list[str]:
+    """Refs of the batch's plan: another plan's names a claim with the same place there."""
+    prefix = f"{batch.plan_id}-"
+    return [ref for ref in refs if ref.startswith(prefix)]
 
 
 def _of_batch(dialect: str) -> str:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dialnexa_pipeline.ledger import LeaseLost, Ledger, Plan
+from dialnexa_pipeline.ledger import LeaseLost, Ledger, Plan, enrolment_ref
 from tests.ledger.candidates import claim
+from tests.ledger.steps import on_disk, outcomes
 
 LEASE = timedelta(minutes=1)
 NOW = timedelta(0)
@@ -130,3 +131,21 @@ def take_step(ledger: Ledger, plan: Plan, step: int) -> None:
             )
         elif step == 4:
             ledger.batches.return_to_planned(batch_id, owner="me", detail="x")
+
+
+def test_refs_of_another_plan_touch_no_claim(ledger: Ledger) -> None:
+    """Two plans have claims with the same places; only the whole ref says which is meant."""
+    other = ledger.plans.begin(sync="other", partition_key="", run_id="r")
+    foreign = {enrolment_ref(other.plan_id, place): "l" for place in range(3)}
+    plan = sending(ledger, 3)
+    refused = dict.fromkeys(foreign, ("rejected/refused", "No."))
+    child = ledger.batches.settle_rejected("b1", owner="me", rejected=refused, detail="No.")
+    assert child is not None
+    assert outcomes(ledger, plan) == {"planned": 3}
+    on_disk(ledger, child)
+    ledger.batches.start_sending(child, owner="me", run_id="r", lease=LEASE)
+    ledger.batches.put_in_doubt(
+        child, owner="me", reason="in_doubt/no_answer", detail="504", enrolled=foreign
+    )
+    assert ledger.doubts.settle_found(child, foreign) == 3
+    assert outcomes(ledger, plan) == {"in_doubt": 3}
