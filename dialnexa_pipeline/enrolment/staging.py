@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.leads import ScreeningConfig, screen
+from dialnexa_pipeline.leads import ScreeningConfig, blank_variables, screen
 from dialnexa_pipeline.phones import mask_phone
-from dialnexa_pipeline.sources import Source, check_keys
+from dialnexa_pipeline.sources import KeyReport, Source, check_keys
 from dialnexa_pipeline.store import Store
 
 _SAMPLE_ROWS = 20
@@ -52,12 +52,15 @@ class StagedLeads:
         source_rows: rows read from the source.
         counts: (workflow_id, reason) → refused leads; reason is `invalid/…`.
         eligible: workflow_id → leads that go on to planning.
+        blank_variables: required header → leads refused because it is blank.
     """
 
     path: str
     source_rows: int
+    keys: KeyReport
     counts: Mapping[tuple[str, str], int]
     eligible: Mapping[str, int]
+    blank_variables: Mapping[str, int]
     sample: tuple[SampleRow, ...]
     schema: pa.Schema
 
@@ -72,11 +75,13 @@ def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: 
     """Screen the source batch by batch into `path`; nothing is claimed and nothing is sent.
 
     Raises:
-        SourceError: the source cannot be read, or its key is not unique and not null.
+        SourceError: the source cannot be read.
+        KeysBroken: its key is not unique and not null.
         StoreError: a temporary file or the store cannot be written.
     """
     refused: Counter[tuple[str, str]] = Counter()
     eligible: Counter[str] = Counter()
+    blank = Counter(dict.fromkeys(screening.required_variables, 0))
     sample: list[SampleRow] = []
     rows = 0
     with _temporary_folder() as folder:
@@ -97,15 +102,18 @@ def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: 
                 writer.write_table(leads)
                 rows += leads.num_rows
                 _count(leads, refused, eligible)
+                blank.update(blank_variables(leads, screening))
                 if len(sample) < _SAMPLE_ROWS:
                     sample += _sample(leads, _SAMPLE_ROWS - len(sample))
         finally:
             if writer is not None:
                 writer.close()
-        check_keys([local], "lead_key")
+        keys = check_keys([local], "lead_key")
         store.upload(path, local)
     reach("screen.staged")
-    return StagedLeads(path, rows, dict(refused), dict(eligible), tuple(sample), schema)
+    return StagedLeads(
+        path, rows, keys, dict(refused), dict(eligible), dict(blank), tuple(sample), schema
+    )
 
 
 @contextmanager
@@ -145,6 +153,6 @@ def _count(leads: pa.Table, refused: Counter[tuple[str, str]], eligible: Counter
 def _sample(leads: pa.Table, size: int) -> list[SampleRow]:
     found = leads.filter(pc.is_valid(leads["reason"])).slice(0, size)
     return [
-        SampleRow.masked(row["lead_key"], row["raw_phone"], row["reason"])
+        SampleRow.masked(row["lead_key"] or "", row["raw_phone"], row["reason"])
         for row in found.select(["lead_key", "raw_phone", "reason"]).to_pylist()
     ]

@@ -10,7 +10,12 @@ from dialnexa_pipeline.leads.files import (
 )
 from dialnexa_pipeline.leads.reasons import OUTCOMES, REASONS
 from dialnexa_pipeline.leads.rotation import Rotation
-from dialnexa_pipeline.leads.screening import VARIABLE_PREFIX, ScreeningConfig, screen
+from dialnexa_pipeline.leads.screening import (
+    VARIABLE_PREFIX,
+    ScreeningConfig,
+    blank_variables,
+    screen,
+)
 from dialnexa_pipeline.leads.text import text_of
 from dialnexa_pipeline.leads.variables import RESERVED_VARIABLES, validate_variables
 
@@ -21,6 +26,7 @@ __all__ = [
     "VARIABLE_PREFIX",
     "Rotation",
     "ScreeningConfig",
+    "blank_variables",
     "csv_file",
     "csv_header_bytes",
     "csv_lines",

@@ -109,9 +109,21 @@ def blank_variable(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
     """A required variable without a value would be spoken literally, braces and all."""
     blank = pa.array([False] * leads.num_rows, pa.bool_())
     for header in config.required_variables:
-        text = pc.utf8_trim_whitespace(leads[VARIABLE_PREFIX + header].combine_chunks())
-        blank = pc.or_(blank, pc.equal(text, ""))
+        blank = pc.or_(blank, _is_blank(leads, header).combine_chunks())
     return _where(blank, "blank_variable")
+
+
+def blank_variables(screened: pa.Table, config: ScreeningConfig) -> dict[str, int]:
+    """Required header → leads that `blank_variable` refused and that have nothing in it."""
+    refused = screened.filter(pc.equal(screened["reason"], "invalid/blank_variable"))
+    return {
+        header: pc.sum(_is_blank(refused, header), min_count=0).as_py()
+        for header in config.required_variables
+    }
+
+
+def _is_blank(leads: pa.Table, header: str) -> pa.ChunkedArray:
+    return pc.equal(pc.utf8_trim_whitespace(leads[VARIABLE_PREFIX + header]), "")
 
 
 RULES: tuple[Rule, ...] = (blank_workflow, bad_phone, blank_variable)

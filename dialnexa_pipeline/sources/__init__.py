@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import SourceConfig, Window
-from dialnexa_pipeline.sources.keys import check_keys
+from dialnexa_pipeline.sources.keys import KeyReport, KeysBroken, check_keys
 from dialnexa_pipeline.sources.relation import RelationSource
 from dialnexa_pipeline.sources.spreadsheet import FileSource
 
@@ -57,4 +57,12 @@ def open_source(
     )
 
 
-__all__ = ["Source", "SourceConfig", "Window", "check_keys", "open_source"]
+__all__ = [
+    "KeyReport",
+    "KeysBroken",
+    "Source",
+    "SourceConfig",
+    "Window",
+    "check_keys",
+    "open_source",
+]

@@ -1,6 +1,7 @@
 """The key of a source must be unique and not null: checked on what was read, out of core."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -12,44 +13,110 @@ _NAMED = 5
 _MEMORY = "256MB"
 
 
-def check_keys(parquet_paths: Sequence[Path], column: str) -> None:
+@dataclass(frozen=True, slots=True)
+class KeyReport:
+    """What the keys of a source look like; the first five of each fault are named.
+
+    Attributes:
+        rows: rows that were read.
+        keys: keys that they have, each counted once.
+        blank: rows whose key is null or blank; `blank_rows` are places of such rows, from 1.
+        repeated: keys that more than one row has; `examples` are (key, rows), phones masked.
+    """
+
+    rows: int
+    keys: int
+    blank: int = 0
+    blank_rows: tuple[int, ...] = ()
+    repeated: int = 0
+    examples: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Each row has a key of its own."""
+        return not self.blank and not self.repeated
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do; blank when nothing is."""
+        said: list[str] = []
+        if self.blank:
+            rows = ", ".join(map(str, self.blank_rows))
+            said.append(
+                f"source.key must not be null: it is null or blank in {self.blank} of {self.rows} "
+                f"rows, as in row {rows} of the source (counted as read)."
+            )
+        if self.repeated:
+            named = ", ".join(f"{key} ({count} times)" for key, count in self.examples)
+            said.append(
+                f"source.key must be unique, but more than one row has the same key for "
+                f"{self.repeated} keys, as for {named}."
+            )
+        if said:
+            said.append(
+                "Nothing was planned or sent; choose the column that identifies a row, or mend the "
+                "source."
+            )
+        return " ".join(said)
+
+
+class KeysBroken(SourceError):
+    """The key is not unique and not null; `report` counts how often."""
+
+    def __init__(self, report: KeyReport) -> None:
+        super().__init__(report.sentence)
+        self.report = report
+
+
+def check_keys(parquet_paths: Sequence[Path], column: str) -> KeyReport:
     """Refuse null, blank or repeated keys in Parquet files; no file has no key.
 
     Raises:
-        SourceError: names the first five bad keys, or the rows whose key is null.
+        KeysBroken: counts the bad keys and names the first five.
     """
+    report = _report(parquet_paths, column)
+    if not report.is_sound:
+        raise KeysBroken(report)
+    return report
+
+
+def _report(parquet_paths: Sequence[Path], column: str) -> KeyReport:
     if not parquet_paths:
-        return
+        return KeyReport(0, 0)
     files = [str(path) for path in parquet_paths]
     quoted = '"' + column.replace('"', '""') + '"'
+    is_blank = f"({quoted} IS NULL OR trim({quoted}) = '')"
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
         # What does not fit goes to the disk, beside the files: millions of keys take no more room.
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET temp_directory = $folder", {"folder": f"{parquet_paths[0]}.tmp"})
-        is_blank = f"({quoted} IS NULL OR trim({quoted}) = '')"
-        blank = connection.execute(
-            f"SELECT count(*) FROM read_parquet($files) WHERE {is_blank}", {"files": files}
+        counted = connection.execute(
+            f"SELECT count(*), count(*) FILTER ({is_blank}) FROM read_parquet($files)",
+            {"files": files},
         ).fetchone()
-        if blank is not None and blank[0]:
-            nulls = connection.execute(
+        rows, blank = counted if counted is not None else (0, 0)
+        blank_rows = (
+            connection.execute(
                 f"SELECT row FROM (SELECT row_number() OVER () AS row, {is_blank} AS is_blank "
                 f"FROM read_parquet($files)) WHERE is_blank ORDER BY row LIMIT {_NAMED}",
                 {"files": files},
             ).fetchall()
-            rows = ", ".join(str(row[0]) for row in nulls)
-            raise SourceError(
-                f"source.key must not be null: it is null or blank in row {rows} of the source "
-                "(counted as read). Nothing was planned or sent; mend the source."
-            )
-        doubles = connection.execute(
-            f"SELECT {quoted}, count(*) FROM read_parquet($files) GROUP BY 1 "
-            f"HAVING count(*) > 1 ORDER BY 1 LIMIT {_NAMED}",
+            if blank
+            else []
+        )
+        repeated = connection.execute(
+            f"SELECT key, rows, count(*) OVER (), sum(rows - 1) OVER () FROM (SELECT {quoted} AS "
+            f"key, count(*) AS rows FROM read_parquet($files) WHERE NOT {is_blank} GROUP BY 1 "
+            f"HAVING count(*) > 1) ORDER BY key LIMIT {_NAMED}",
             {"files": files},
         ).fetchall()
-    if doubles:
-        named = ", ".join(f"{mask_phones_in(repr(key))} ({count} times)" for key, count in doubles)
-        raise SourceError(
-            f"source.key must be unique, but these keys repeat: {named}. Nothing was planned or "
-            "sent; choose the column that identifies a row, or mend the source."
-        )
+    surplus = int(repeated[0][3]) if repeated else 0
+    return KeyReport(
+        rows,
+        rows - blank - surplus,
+        blank,
+        tuple(row[0] for row in blank_rows),
+        repeated[0][2] if repeated else 0,
+        tuple((mask_phones_in(repr(key)), count) for key, count, *_ in repeated),
+    )
