@@ -250,10 +250,24 @@ class DialNexaClient:
         return tuple(str(key) for key in keys) if isinstance(keys, list) else ()
 
     def enabled_network_groups(self) -> tuple[NetworkGroup, ...]:
-        """Destinations that the workspace may call."""
-        groups = self._repeatable.json("/phone-country-rules/enabled-network-groups")
-        rules = [group.get("countryRule") for group in items_of(groups)]
-        return tuple(network_group(rule) for rule in rules if isinstance(rule, dict))
+        """Destinations that the workspace may call; none when it has none enabled.
+
+        Raises:
+            ApiError: refused, not answered, or the answer is no list of countries with calling
+                codes: it would look as if nothing were enabled.
+        """
+        path = "/phone-country-rules/enabled-network-groups"
+        document = self._repeatable.json(path)
+        listed = document.get("data") if isinstance(document, dict) else document
+        rules = [group.get("countryRule") for group in items_of(document)]
+        found = tuple(network_group(rule) for rule in rules if isinstance(rule, dict))
+        told = [group for group in found if len(group.country_iso) == 2 and group.calling_code]
+        if not isinstance(listed, list) or len(told) < len(listed):
+            raise ApiError(
+                f"DialNexa's answer to GET {path} is not the list of countries that its API "
+                "describes. Try again later."
+            )
+        return found
 
     def country_rules(self) -> tuple[NetworkGroup, ...]:
         """The vendor's catalogue of countries."""

@@ -5,6 +5,7 @@ from dialnexa_pipeline.enrolment.activating import (
     activate_verified,
     owe_activations,
 )
+from dialnexa_pipeline.enrolment.destinations import Barred, Destinations
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
 from dialnexa_pipeline.enrolment.planning import BatchLimits, held_outcome, plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
@@ -17,13 +18,26 @@ from dialnexa_pipeline.enrolment.staging import (
     staged_path,
 )
 from dialnexa_pipeline.enrolment.withdrawing import WithdrawReport, withdraw
+from dialnexa_pipeline.enrolment.workflow_status import (
+    ASLEEP,
+    AWAKE,
+    ENDED,
+    SeenWorkflow,
+    look_at_workflows,
+)
 
 __all__ = [
+    "ASLEEP",
+    "AWAKE",
+    "ENDED",
     "Activation",
+    "Barred",
     "BatchLimits",
+    "Destinations",
     "EraseReport",
     "ErasedPeople",
     "SampleRow",
+    "SeenWorkflow",
     "SendReport",
     "SettledBatch",
     "StagedLeads",
@@ -31,6 +45,7 @@ __all__ = [
     "activate_verified",
     "erase",
     "held_outcome",
+    "look_at_workflows",
     "owe_activations",
     "plan_leads",
     "reconcile",

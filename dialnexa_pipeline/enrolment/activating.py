@@ -8,11 +8,10 @@ from datetime import datetime
 
 from dialnexa_pipeline.api import ApiError, DialNexaClient, ListedLead
 from dialnexa_pipeline.enrolment.recognising import digits_of, echoes_a_variable, is_since
+from dialnexa_pipeline.enrolment.workflow_status import ASLEEP, AWAKE
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Ledger, OwedActivation, Plan
 
-_ASLEEP = frozenset({"draft", "paused"})
-_AWAKE = frozenset({"active", "running"})
 _TWICE = 2
 
 
@@ -101,7 +100,7 @@ def owe_activations(ledger: Ledger, client: DialNexaClient, plan: Plan) -> dict[
         except ApiError as error:
             refused[workflow_id] = f"Workflow {workflow_id}: {error} Nothing was sent to it."
             continue
-        if status not in _ASLEEP:
+        if status not in ASLEEP:
             refused[workflow_id] = (
                 f"Workflow {workflow_id} is {status}, and the sync says activation: "
                 "after_reconcile, so nothing was sent to it. Pause it in DialNexa and run the sync "
@@ -135,11 +134,11 @@ def _activate(
     if hindrance is not None:
         return _asleep(owed, hindrance)
     status = client.get_workflow(owed.workflow_id).status
-    if status in _AWAKE:
+    if status in AWAKE:
         ledger.activations.note_activated(owed)
         said = f"Workflow {owed.workflow_id} is active already."
         return Activation(owed.workflow_id, said, activated=True)
-    if status not in _ASLEEP:
+    if status not in ASLEEP:
         said = f"It is {status}; look at it in DialNexa. Its leads are enrolled."
         return _asleep(owed, said, needs_a_person=True)
     listed = ListedOnce(

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barred_of, counted
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
@@ -49,8 +50,9 @@ def plan_leads(
     limits: BatchLimits,
     dedupe: timedelta | None,
     guard: Callable[[Account], Hold | None] = lambda _account: None,
+    destinations: Destinations | None = None,
     erasure_key: str = "",
-) -> None:
+) -> tuple[Barred, ...]:
     """Claim every eligible lead of the staged file and write the batch files.
 
     Order (docs/design.md, invariant 2): the claim is committed, then the file is on disk, then the
@@ -58,7 +60,11 @@ def plan_leads(
 
     Args:
         guard: judges the whole plan before it is ready, so that a plan it holds is never sendable.
+        destinations: tells which of the leads to be planned may not be called.
         erasure_key: recognises erased people; needed only when there are any.
+
+    Returns:
+        The leads that may not be called: refused, or planned if `destinations` does not enforce.
 
     Raises:
         ConfigError: people were erased, and the key is missing or another one.
@@ -67,7 +73,7 @@ def plan_leads(
     """
     reach("plan.begun")
     erased = ErasedPeople.of(ledger, erasure_key)
-    planner = _Planner(plan, ledger, store, limits, dedupe)
+    planner = _Planner(plan, ledger, store, limits, dedupe=dedupe, destinations=destinations)
     rows = 0
     with (
         planning_heartbeat(ledger, plan),
@@ -86,6 +92,7 @@ def plan_leads(
     reach("plan.ready")
     if erased is not None and erased.met:
         redact_staged(store, staged, erased.are_theirs)
+    return barred_of(planner.barred)
 
 
 class _Planner:
@@ -95,8 +102,12 @@ class _Planner:
         ledger: Ledger,
         store: Store,
         limits: BatchLimits,
+        *,
         dedupe: timedelta | None,
+        destinations: Destinations | None,
     ) -> None:
+        self.barred: Counter[tuple[str, str]] = Counter()
+        self._destinations = destinations
         self._plan = plan
         self._ledger = ledger
         self._limits = limits
@@ -135,11 +146,13 @@ class _Planner:
         if self._dedupe is not None:
             self._ledger.plans.expire(wanted, older_than=self._dedupe)
         holders = self._ledger.plans.find_holders(wanted)
-        is_free = _first_of_each(codes, phones)
+        is_held = np.zeros(leads.num_rows, np.bool_)
         if holders:
             held = np.fromiter((phone for _, phone in holders), np.int64, len(holders))
             for row in np.flatnonzero(np.isin(phones, held)).tolist():
-                is_free[row] &= (names[codes[row]], int(phones[row])) not in holders
+                is_held[row] = (names[codes[row]], int(phones[row])) in holders
+        is_barred = self._refuse_barred(leads, ~is_held)
+        is_free = _first_of_each(codes, phones) & ~is_held & ~is_barred
         # The rows of a workflow lie side by side, each workflow's in the source's order.
         free = np.flatnonzero(is_free)
         free = free[np.argsort(codes[free], kind="stable")]
@@ -150,7 +163,37 @@ class _Planner:
             again = {name: phones[rows][codes[rows] == n].tolist() for n, name in enumerate(names)}
             holders |= self._ledger.plans.find_holders(again)
             is_free[rows] = False
-        self._refuse_held(leads.filter(pa.array(~is_free)), holders)
+        self._refuse_held(leads.filter(pa.array(~is_free & ~is_barred)), holders)
+
+    def _refuse_barred(
+        self, leads: pa.Table, may_claim: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.bool_]:
+        """Count leads that may not be called, and refuse them when that is enforced.
+
+        A lead whose number is held already is not judged: nothing of it would be sent.
+
+        Returns:
+            The rows that were refused.
+        """
+        nobody = np.zeros(leads.num_rows, np.bool_)
+        if self._destinations is None:
+            return nobody
+        reasons = pc.if_else(
+            pa.array(may_claim), self._destinations.reasons(leads), pa.scalar(None, pa.string())
+        )
+        found = counted(reasons, leads["country"])
+        self.barred += found
+        if not found or not self._destinations.enforced:
+            return nobody
+        is_barred = pc.is_valid(reasons)
+        refused = leads.set_column(
+            leads.column_names.index("reason"), "reason", pa.chunked_array([reasons])
+        ).filter(is_barred)
+        invalid = pa.repeat("invalid", refused.num_rows)
+        self._refuse_screened(
+            refused.set_column(refused.column_names.index("outcome"), "outcome", invalid)
+        )
+        return is_barred.to_numpy(zero_copy_only=False)
 
     def _claim(
         self, leads: pa.Table, names: Sequence[str], codes: npt.NDArray[np.int64]

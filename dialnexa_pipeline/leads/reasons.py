@@ -33,6 +33,14 @@ _SENTENCES = {
     "invalid/unwanted_type": "The number's type is not among the sync's phone_types.",
     "invalid/blank_variable": "A required variable is blank; the agent would speak its name aloud.",
     "invalid/blank_workflow": "The workflow column is blank, so the lead belongs nowhere.",
+    "invalid/unsupported_destination_country": (
+        "The country is not enabled in DialNexa's Telephony Config, and the sync says preflight: "
+        "enforce; enable it there."
+    ),
+    "invalid/unsupported_prefix": (
+        "The number's prefix is not enabled in DialNexa's Telephony Config, and the sync says "
+        "preflight: enforce; enable it there."
+    ),
     "duplicate/already_enrolled": "This very lead is enrolled already.",
     "duplicate/same_number": "Another lead with the same number holds the claim in this workflow.",
     "suppressed/withdrawn": "This number was withdrawn from the workflow and is not called again.",

@@ -166,6 +166,30 @@ def test_an_odd_body_is_a_clear_error_or_nothing(server: ScriptedServer, body: s
                 call()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        '{"message":"ok"}',
+        '[{"country_iso":"IN"}]',
+        '[{"countryRule":{"country_iso":"IN"}}]',
+        '[{"countryRule":{"country_iso":"India","calling_code":"91"}}]',
+    ],
+)
+def test_destinations_that_cannot_be_read_are_not_taken_for_none(
+    server: ScriptedServer, body: str
+) -> None:
+    server.answers = [answer(200, body)]
+    with server.client() as client, pytest.raises(ApiError, match="not the list of countries"):
+        client.enabled_network_groups()
+
+
+def test_a_workspace_may_have_no_destination_enabled(server: ScriptedServer) -> None:
+    server.answers = [answer(200, "[]")]
+    with server.client() as client:
+        assert client.enabled_network_groups() == ()
+
+
 def test_a_missing_workflow_is_refused_at_once(server: ScriptedServer) -> None:
     server.answers = [answer(404, '{"message":"Workflow not found"}')]
     with server.client() as client, pytest.raises(CallRefused):
