@@ -43,6 +43,7 @@ from dialnexa_pipeline.ledger.records import (
 )
 from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
 from dialnexa_pipeline.ledger.switches import SendingStopped, Stop, Switches
+from dialnexa_pipeline.ledger.totals import RefusedShare, Totals
 from dialnexa_pipeline.ledger.withdrawals import StandingClaim, Withdrawals
 
 
@@ -66,6 +67,7 @@ class Ledger:
         self.erasures = Erasures(self._database)
         self.activations = Activations(self._database)
         self.histories = Histories(self._database)
+        self.totals = Totals(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -117,10 +119,12 @@ __all__ = [
     "RecordedRejection",
     "RefusalHistory",
     "RefusedRow",
+    "RefusedShare",
     "SendingStopped",
     "StandingClaim",
     "Stop",
     "Switches",
+    "Totals",
     "Withdrawals",
     "approve_command",
     "enrolment_ref",

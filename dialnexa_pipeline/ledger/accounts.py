@@ -105,7 +105,7 @@ class Accounts:
         with self._database.transaction() as connection:
             return sum(
                 each.leads
-                for each in _claims_by_state(connection, of_partition)
+                for each in claims_by_state(connection, of_partition)
                 if each.state == "enrolled"
             )
 
@@ -259,14 +259,14 @@ def _counts(connection: sa.Connection, plan_id: str) -> Iterator[Count]:
     for row in screened:
         yield Count(row.workflow_id, row.outcome, row.reason, int(row.leads))
     leads: Counter[tuple[str, str, str]] = Counter()
-    for row in _claims_by_state(connection, batches.c.plan_id == plan_id):
+    for row in claims_by_state(connection, batches.c.plan_id == plan_id):
         outcome, reason = _outcome(row.state, row.reason)
         leads[row.workflow_id, outcome, reason] += row.leads
     for (workflow_id, outcome, reason), number in leads.items():
         yield Count(workflow_id, outcome, reason, number)
 
 
-def _claims_by_state(
+def claims_by_state(
     connection: sa.Connection, which: sa.ColumnElement[bool]
 ) -> Iterator[_ClaimsInState]:
     """Claims of some batches; those that say nothing themselves are counted by their batches."""

@@ -1,6 +1,12 @@
 """Record tables in the warehouse: enrolments, rejected rows and counts."""
 
 from dialnexa_pipeline.records.comparing import Difference, differences
+from dialnexa_pipeline.records.counting import (
+    Tally,
+    tally_counts,
+    tally_enrolments,
+    tally_rejected_rows,
+)
 from dialnexa_pipeline.records.following import (
     RecordedCount,
     counts_of,
@@ -16,6 +22,7 @@ __all__ = [
     "OUTCOMES",
     "Difference",
     "RecordedCount",
+    "Tally",
     "WarehouseUnavailable",
     "counts_of",
     "differences",
@@ -25,4 +32,7 @@ __all__ = [
     "record_enrolments",
     "record_rejected_rows",
     "record_tables",
+    "tally_counts",
+    "tally_enrolments",
+    "tally_rejected_rows",
 ]

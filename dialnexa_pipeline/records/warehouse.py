@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from operator import attrgetter
@@ -55,6 +55,33 @@ class RecordTables:
         result = self._connection.execute(statement, execution_options={"yield_per": _CHUNK})
         for piece in result.partitions():
             yield [tuple(row) for row in piece]
+
+    def count(
+        self,
+        table: str,
+        sync: str,
+        by: Callable[[sa.Table], sa.ColumnElement[str]],
+    ) -> dict[str, int]:
+        """Rows of a sync by what `by` makes of them."""
+        target = self._target(table)
+        kinds = sa.select(by(target).label("kind")).where(target.c.sync == sync).subquery()
+        statement = sa.select(kinds.c.kind, sa.func.count()).group_by(kinds.c.kind)
+        return {row[0]: int(row[1]) for row in self._connection.execute(statement)}
+
+    def add_up(
+        self, table: str, sync: str, names: Sequence[str], **equal_to: str
+    ) -> dict[str, int]:
+        """The sums of some columns over rows of a sync; 0 where there are none.
+
+        Args:
+            equal_to: column → value that the rows have in it.
+        """
+        target = self._target(table)
+        sums = [sa.func.coalesce(sa.func.sum(target.c[name]), 0) for name in names]
+        conditions = [target.c[name] == value for name, value in equal_to.items()]
+        statement = sa.select(*sums).where(target.c.sync == sync, *conditions)
+        row = self._connection.execute(statement).one()
+        return dict(zip(names, map(int, row), strict=True))
 
     def _target(self, table: str) -> sa.Table:
         schema = self._tables.schema
