@@ -49,6 +49,21 @@ def _read_duration(value: object) -> timedelta | None:
     return timedelta(**{_DURATIONS[match[2]]: int(match[1])}) if match is not None else None
 
 
+def _off(value: object) -> object:
+    """YAML 1.1 reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+def _freshness(value: object) -> object:
+    value = _off(value)
+    if value == "off" or value is None:
+        return value
+    found = _read_duration(value)
+    if found is None or found < timedelta(minutes=1):
+        raise ValueError(f"{value!r} is neither 'off' nor a duration such as 26h or 8d")
+    return found
+
+
 # What YAML may say, for editors and `dg check yaml`; the validators make the Python value of it.
 _Size = Annotated[
     int,
@@ -64,6 +79,16 @@ _Dedupe = Annotated[
     timedelta | None,
     BeforeValidator(_dedupe),
     WithJsonSchema({"type": ["string", "null"], "pattern": r"^(forever|\d+[mhdw])$"}),
+]
+_Preflight = Annotated[
+    Literal["enforce", "warn", "off"],
+    BeforeValidator(_off),
+    WithJsonSchema({"enum": ["enforce", "warn", "off", False]}),
+]
+_Freshness = Annotated[
+    timedelta | Literal["off"] | None,
+    BeforeValidator(_freshness),
+    WithJsonSchema({"type": ["string", "boolean", "null"], "pattern": r"^(off|\d+[mhdw])$"}),
 ]
 
 
@@ -89,6 +114,25 @@ class GuardConfig(StrictModel):
         ge=0,
         le=1,
         description="Share of source rows that screening refuses; counts from 20 rows on.",
+    )
+
+
+class ChecksConfig(StrictModel):
+    """When the checks of a sync warn; a warning holds nothing."""
+
+    max_reject_growth: float | None = Field(
+        default=2.0,
+        ge=1,
+        description="Times the usual share of refused rows, the median of the sync's recent runs.",
+    )
+    min_rejected: int = Field(
+        default=10, ge=1, description="Refused rows below which their share is not compared."
+    )
+    max_blank_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of source rows that may lack a required variable.",
     )
 
 
@@ -156,6 +200,18 @@ class SyncConfig(StrictModel):
     )
     guard: GuardConfig = Field(
         default=GuardConfig(), description="What holds a plan until somebody approves it."
+    )
+    checks: ChecksConfig = Field(default=ChecksConfig(), description="When the checks warn.")
+    preflight: _Preflight = Field(
+        default="warn",
+        description="Compares where the planned leads are with the destinations that DialNexa's "
+        "Telephony Config enables: enforce sends no lead to another one, warn only tells, off (for "
+        "SIP routes) does not look.",
+    )
+    freshness: _Freshness = Field(
+        default=None,
+        description="How old the last sending may be before the asset is overdue: 26h, or off. "
+        "Without it a sync with a schedule may miss one tick by two hours.",
     )
     schedule: str | None = Field(default=None, description="Cron of the sync's job.")
     timezone: str = Field(

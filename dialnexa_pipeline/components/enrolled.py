@@ -10,12 +10,15 @@ import dagster as dg
 from dialnexa_pipeline.components.checks import (
     ACTIVATED,
     CONSERVATION,
+    MATCHES_LEDGER,
     NOTHING_IN_DOUBT,
     activated,
     check_spec,
+    compared,
     conservation,
     nothing_in_doubt,
 )
+from dialnexa_pipeline.components.freshness import freshness_of
 from dialnexa_pipeline.components.interrupted import INTERRUPTIONS, ending_canceled
 from dialnexa_pipeline.components.resources import (
     DialNexaResource,
@@ -34,7 +37,12 @@ from dialnexa_pipeline.enrolment import (
 )
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan, PlanHeld
-from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
+from dialnexa_pipeline.records import (
+    record_counts,
+    record_enrolments,
+    record_rejected_rows,
+    tally_enrolments,
+)
 from dialnexa_pipeline.sync import SyncConfig
 
 
@@ -50,9 +58,11 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"dialnexa", "table"},
         deps=[dg.AssetKey([config.name, "lead_batches"])],
         partitions_def=partitions_of(config),
+        freshness_policy=freshness_of(config),
         check_specs=[
             check_spec(CONSERVATION, key),
             check_spec(NOTHING_IN_DOUBT, key),
+            check_spec(MATCHES_LEDGER, key),
             *([check_spec(ACTIVATED, key)] if config.activates else []),
         ],
         description=(
@@ -73,7 +83,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 sent = _send(context, config, plan, opened, dialnexa=dialnexa, store=store)
                 try:
                     _record(opened, warehouse, config.name, sent)
-                    result = _explained(config, opened, plan, sent)
+                    result = _explained(config, opened, plan, sent, warehouse)
                 except LedgerUnavailable as gone:
                     if sent.broken_by is not None:
                         raise sent.broken_by from gone
@@ -185,9 +195,15 @@ def _record(ledger: Ledger, warehouse: WarehouseResource, sync: str, sent: _Sent
         sent.broken_by = sent.broken_by or error
 
 
-def _explained(config: SyncConfig, ledger: Ledger, plan: Plan, sent: _Sent) -> dg.MaterializeResult:
+def _explained(
+    config: SyncConfig, ledger: Ledger, plan: Plan, sent: _Sent, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
     account = ledger.accounts.of_plan(plan.plan_id)
-    checks = [conservation(account), nothing_in_doubt(ledger.doubts.batches(sync=config.name))]
+    checks = [
+        conservation(account),
+        nothing_in_doubt(ledger.doubts.batches(sync=config.name)),
+        compared(lambda: tally_enrolments(ledger, warehouse.url, config.name), config.name),
+    ]
     if config.activates:
         owed = [each.workflow_id for each in ledger.activations.owed(sync=config.name)]
         checks.append(activated(sent.activations, owed))

@@ -7,9 +7,18 @@ import time
 
 import dagster as dg
 
-from dialnexa_pipeline.components.checks import VOLUME_GUARD, check_spec, guard_kept, volume_guard
+from dialnexa_pipeline.components.checks import (
+    REJECT_RATE,
+    ROWS_FOR_A_RATE,
+    VOLUME_GUARD,
+    check_spec,
+    guard_kept,
+    reject_rate,
+    volume_guard,
+)
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.lineage import uploaded_columns
+from dialnexa_pipeline.components.preflight import Preflight, preflight_checks
 from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
 from dialnexa_pipeline.components.screened import staged_file
 from dialnexa_pipeline.components.showing import (
@@ -38,7 +47,9 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={config.batch.format, "python"},
         deps=[dg.AssetKey([config.name, "screened_leads"])],
         partitions_def=partitions_of(config),
-        check_specs=[check_spec(VOLUME_GUARD, key)],
+        check_specs=[
+            check_spec(name, key) for name in (VOLUME_GUARD, REJECT_RATE, *preflight_checks(config))
+        ],
         description=(
             "The preview: leads claimed in the ledger and written to batch files, one workflow a "
             "file. Nothing is sent until `enrolments` is materialised."
@@ -55,6 +66,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         staged = staged_file(context, config, files)
         with ending_canceled(context), ledger.open() as opened:
             _settle_doubts(context, config, dialnexa, opened)
+            preflight = Preflight(config, dialnexa)
             plan = opened.plans.begin(
                 sync=config.name,
                 partition_key=partition_key_of(context),
@@ -68,7 +80,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 hold_absent=config.in_doubt == "hold",
             )
             recent = opened.accounts.recent_planned(sync=config.name)
-            plan_leads(
+            barred = plan_leads(
                 plan,
                 staged,
                 ledger=opened,
@@ -76,11 +88,15 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 limits=limits,
                 dedupe=config.dedupe,
                 guard=lambda account: volume_guard(config, account, recent),
+                destinations=preflight.destinations,
                 erasure_key=Settings.from_environment().erasure_key,
             )
             account = opened.accounts.of_plan(plan.plan_id)
             batches = opened.batches.of_plan(plan.plan_id)
             held = opened.approvals.of_plan(plan)
+            earlier = opened.totals.refused_shares(before=plan, of_rows=ROWS_FOR_A_RATE)
+        with ending_canceled(context):
+            looked = preflight.checks(barred, batches)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": account.by_outcome().get("planned", 0),
@@ -91,7 +107,11 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 "plan_id": plan.plan_id,
                 **outcome_metadata(account),
             },
-            check_results=[guard_kept(account, held)],
+            check_results=[
+                guard_kept(account, held),
+                reject_rate(account, earlier, config.checks),
+                *looked,
+            ],
         )
 
     return lead_batches

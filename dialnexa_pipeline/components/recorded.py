@@ -5,16 +5,23 @@
 
 import dagster as dg
 
+from dialnexa_pipeline.components.checks import MATCHES_LEDGER, check_spec, compared
 from dialnexa_pipeline.components.resources import LedgerResource, WarehouseResource
 from dialnexa_pipeline.components.showing import reason_table, record_schema, sample_table
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import SampleRow
-from dialnexa_pipeline.records import record_counts, record_rejected_rows
+from dialnexa_pipeline.records import (
+    record_counts,
+    record_rejected_rows,
+    tally_counts,
+    tally_rejected_rows,
+)
 from dialnexa_pipeline.sync import SyncConfig
 
 
 def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
     """Bring `dialnexa_enrolment_counts` up to the ledger."""
+    key = dg.AssetKey([config.name, "enrolment_counts"])
 
     @dg.asset(
         name="enrolment_counts",
@@ -24,22 +31,28 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
+        check_specs=[check_spec(MATCHES_LEDGER, key)],
         description=(
             "Counts by outcome per run, partition and workflow: `dialnexa_enrolment_counts`."
         ),
     )
     def enrolment_counts(
-        ledger: LedgerResource, warehouse: WarehouseResource
+        context: dg.AssetExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource
     ) -> dg.MaterializeResult:
         with ledger.open() as opened:
             rows = record_counts(opened, warehouse.url, config.name)
+            plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
+            check = compared(
+                lambda: tally_counts(opened, warehouse.url, config.name, plan), config.name
+            )
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),
                 "dagster/column_schema": record_schema("dialnexa_enrolment_counts"),
                 "leads/enrolled": sum(row.enrolled for row in rows),
                 "source_rows": sum(row.source_rows for row in rows),
-            }
+            },
+            check_results=[check],
         )
 
     return enrolment_counts
@@ -47,6 +60,7 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
 
 def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
     """Bring `dialnexa_rejected_rows` up to the ledger."""
+    key = dg.AssetKey([config.name, "rejected_rows"])
 
     @dg.asset(
         name="rejected_rows",
@@ -56,6 +70,7 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
+        check_specs=[check_spec(MATCHES_LEDGER, key)],
         description=(
             "Every row that is not enrolled, with outcome, reason and sentence: "
             "`dialnexa_rejected_rows`."
@@ -69,6 +84,9 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
             plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
             account = opened.accounts.of_plan(plan.plan_id) if plan is not None else None
             rows = opened.accounts.rejected_sample(plan, 20) if plan is not None else []
+            check = compared(
+                lambda: tally_rejected_rows(opened, warehouse.url, config.name), config.name
+            )
         sample = [SampleRow.masked(row.lead_key, row.raw_phone, row.reason) for row in rows]
         standing = [
             count
@@ -83,7 +101,8 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 "reasons": reason_table(standing),
                 "sample": sample_table(sample),
                 "table": "dialnexa_rejected_rows in the warehouse holds every row.",
-            }
+            },
+            check_results=[check],
         )
 
     return rejected_rows

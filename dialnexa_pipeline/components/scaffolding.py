@@ -26,6 +26,8 @@ attributes:
   # phone_types: [mobile, fixed_line_or_mobile]
   # dedupe: forever                  # or 30d: a number may be enrolled again after that
   # guard: {{max_leads: 50000, max_growth: 3.0, max_reject_rate: 0.5}}
+  # preflight: warn                  # or enforce: send no lead to a country that is not enabled
+  # freshness: 26h                   # overdue in the UI after that; a schedule sets it by itself
   # in_doubt: replan                 # or hold: a person decides on rows that never arrived
   # schedule: "0 9 * * 1-5"
   # timezone: Asia/Kolkata

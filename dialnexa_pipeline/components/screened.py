@@ -7,6 +7,13 @@ import time
 
 import dagster as dg
 
+from dialnexa_pipeline.components.checks import (
+    KEYS_UNIQUE,
+    REQUIRED_VARIABLES,
+    check_spec,
+    keys_unique,
+    required_variables,
+)
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.lineage import screened_columns
 from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
@@ -19,7 +26,7 @@ from dialnexa_pipeline.components.showing import (
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of, window_of
 from dialnexa_pipeline.enrolment import stage_leads, staged_path
 from dialnexa_pipeline.ledger import Count
-from dialnexa_pipeline.sources import open_source
+from dialnexa_pipeline.sources import KeysBroken, open_source
 from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
 
@@ -29,6 +36,7 @@ _STAGED = "staged_path"
 def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
     """Read, map, normalise and screen; the result is one staged file."""
     upstream = source_key(config)
+    key = dg.AssetKey([config.name, "screened_leads"])
 
     @dg.asset(
         name="screened_leads",
@@ -38,6 +46,10 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"parquet", "python"},
         deps=[upstream] if upstream is not None else [],
         partitions_def=partitions_of(config),
+        check_specs=[
+            check_spec(KEYS_UNIQUE, key),
+            *([check_spec(REQUIRED_VARIABLES, key)] if config.required_variables else []),
+        ],
         description=(
             f"Every row of the source of `{config.name}`, its phone normalised, with the reason "
             "for each row that cannot be called. Nothing is claimed or sent."
@@ -45,7 +57,7 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
     )
     def screened_leads(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
-    ) -> dg.MaterializeResult:
+    ):
         started = time.monotonic()
         path = staged_path(config.name, context.run.run_id, partition_key_of(context))
         with ending_canceled(context):
@@ -55,7 +67,12 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 columns=config.source_columns,
                 window=window_of(context, config),
             )
-            staged = stage_leads(source, config.screening, store.open(), path)
+            try:
+                staged = stage_leads(source, config.screening, store.open(), path)
+            except KeysBroken as broken:
+                # Without a materialisation: nothing is staged that could be planned.
+                yield keys_unique(broken.report)
+                raise
         counts = [
             Count(workflow, "invalid", reason, leads)
             for (workflow, reason), leads in staged.counts.items()
@@ -64,7 +81,10 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
             Count(workflow, "eligible", "eligible", leads)
             for workflow, leads in staged.eligible.items()
         ]
-        return dg.MaterializeResult(
+        checks = [keys_unique(staged.keys)]
+        if config.required_variables:
+            checks.append(required_variables(config, staged))
+        yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": staged.source_rows,
                 "rows_per_second": per_second(staged.source_rows, started),
@@ -76,7 +96,8 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 "sample": sample_table(staged.sample),
                 "source": source.description,
                 _STAGED: path,
-            }
+            },
+            check_results=checks,
         )
 
     return screened_leads

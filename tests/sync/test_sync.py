@@ -44,6 +44,9 @@ GOOD: dict[str, Any] = {
         ({"in_doubt": "resend"}, "'replan' or 'hold'"),
         ({"batch": {"max_bytes": "9 bananas"}}, "'9 bananas' is not a size"),
         ({"guard": {"max_leads": 0}}, "guard.max_leads"),
+        ({"preflight": "block"}, "'enforce', 'warn' or 'off'"),
+        ({"freshness": "daily"}, "'daily' is neither 'off' nor a duration such as 26h"),
+        ({"checks": {"max_blank": 0}}, "did you mean 'max_blank_rate'?"),
     ],
 )
 def test_a_mistake_is_named(changes: dict[str, Any], said: str) -> None:
