@@ -43,6 +43,7 @@ from dialnexa_pipeline.ledger.records import (
 )
 from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
 from dialnexa_pipeline.ledger.switches import SendingStopped, Stop, Switches
+from dialnexa_pipeline.ledger.watching import Doubt, ReadyPlan, Watching
 from dialnexa_pipeline.ledger.withdrawals import StandingClaim, Withdrawals
 
 
@@ -66,6 +67,7 @@ class Ledger:
         self.erasures = Erasures(self._database)
         self.activations = Activations(self._database)
         self.histories = Histories(self._database)
+        self.watching = Watching(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -94,6 +96,7 @@ __all__ = [
     "Claim",
     "ClaimHistory",
     "Count",
+    "Doubt",
     "Doubts",
     "Erasures",
     "HeldPlan",
@@ -113,6 +116,7 @@ __all__ = [
     "PlanSummary",
     "PlanSuperseded",
     "Plans",
+    "ReadyPlan",
     "RecordTable",
     "RecordedRejection",
     "RefusalHistory",
@@ -121,6 +125,7 @@ __all__ = [
     "StandingClaim",
     "Stop",
     "Switches",
+    "Watching",
     "Withdrawals",
     "approve_command",
     "enrolment_ref",
