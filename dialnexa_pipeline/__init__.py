@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dialnexa_pipeline.components import (
+        AlertsComponent,
         DialNexaResource,
         LeadSyncComponent,
         LedgerResource,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dialnexa_pipeline.previewing import preview
 
 __all__ = [
+    "AlertsComponent",
     "DialNexaResource",
     "LeadSyncComponent",
     "LedgerResource",

@@ -1,5 +1,6 @@
-"""Dagster's face of the pipeline: the component, its assets and the resources."""
+"""Dagster's face of the pipeline: the components, their assets and the resources."""
 
+from dialnexa_pipeline.components.alerts import AlertsComponent, alerts_definitions
 from dialnexa_pipeline.components.lead_sync import LeadSyncComponent, sync_definitions
 from dialnexa_pipeline.components.resources import (
     DialNexaResource,
@@ -10,11 +11,13 @@ from dialnexa_pipeline.components.resources import (
 )
 
 __all__ = [
+    "AlertsComponent",
     "DialNexaResource",
     "LeadSyncComponent",
     "LedgerResource",
     "StoreResource",
     "WarehouseResource",
+    "alerts_definitions",
     "default_resources",
     "sync_definitions",
 ]

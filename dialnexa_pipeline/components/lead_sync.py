@@ -6,12 +6,11 @@ import dagster as dg
 from pydantic import BaseModel
 
 from dialnexa_pipeline.components.assets import sync_assets
+from dialnexa_pipeline.components.ended_runs import SYNC_TAG
 from dialnexa_pipeline.components.reconciled import reconcile_job, reconcile_sensor
 from dialnexa_pipeline.components.scaffolding import LeadSyncScaffolder
 from dialnexa_pipeline.components.windows import partitions_of
 from dialnexa_pipeline.sync import SyncConfig
-
-SYNC_TAG = "dialnexa/sync"
 
 
 @dg.scaffold_with(LeadSyncScaffolder)

@@ -44,6 +44,7 @@ from dialnexa_pipeline.ledger.records import (
 from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
 from dialnexa_pipeline.ledger.switches import SendingStopped, Stop, Switches
 from dialnexa_pipeline.ledger.totals import RefusedShare, Totals
+from dialnexa_pipeline.ledger.watching import Doubt, ReadyPlan, Watching
 from dialnexa_pipeline.ledger.withdrawals import StandingClaim, Withdrawals
 
 
@@ -68,6 +69,7 @@ class Ledger:
         self.activations = Activations(self._database)
         self.histories = Histories(self._database)
         self.totals = Totals(self._database)
+        self.watching = Watching(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -96,6 +98,7 @@ __all__ = [
     "Claim",
     "ClaimHistory",
     "Count",
+    "Doubt",
     "Doubts",
     "Erasures",
     "HeldPlan",
@@ -115,6 +118,7 @@ __all__ = [
     "PlanSummary",
     "PlanSuperseded",
     "Plans",
+    "ReadyPlan",
     "RecordTable",
     "RecordedRejection",
     "RefusalHistory",
@@ -125,6 +129,7 @@ __all__ = [
     "Stop",
     "Switches",
     "Totals",
+    "Watching",
     "Withdrawals",
     "approve_command",
     "enrolment_ref",

@@ -46,6 +46,7 @@ class HeldPlan:
     plan: Plan
     hold: Hold
     approval: Approval | None
+    planned_at: datetime
 
 
 class Approvals:
@@ -159,6 +160,7 @@ def _held(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Ite
             Plan(row.plan_id, row.sync, row.partition_key, row.run_id),
             Hold(tuple(row.held_by.split(", ")), row.held_why),
             Approval(row.leads, row.who, row.why, row.made_at) if row.leads is not None else None,
+            row.created_at,
         )
 
 
