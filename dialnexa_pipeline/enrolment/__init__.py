@@ -6,6 +6,7 @@ from dialnexa_pipeline.enrolment.activating import (
     owe_activations,
 )
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
+from dialnexa_pipeline.enrolment.observing import observe_workflow
 from dialnexa_pipeline.enrolment.planning import BatchLimits, held_outcome, plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
 from dialnexa_pipeline.enrolment.report import SendReport
@@ -31,6 +32,7 @@ __all__ = [
     "activate_verified",
     "erase",
     "held_outcome",
+    "observe_workflow",
     "owe_activations",
     "plan_leads",
     "reconcile",
