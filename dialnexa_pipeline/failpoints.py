@@ -29,6 +29,8 @@ FAILPOINTS = (
     "withdraw.deleted",
     "records.written",
     "records.marked",
+    "progress.listed",
+    "progress.written",
 )
 
 

@@ -148,6 +148,26 @@ class PartitionsConfig(StrictModel):
     )
 
 
+class ProgressConfig(StrictModel):
+    """Whether and when the statuses of enrolled leads are fetched."""
+
+    schedule: str | None = Field(
+        default=None, description="Cron of the job `<sync>_progress`, in the sync's time zone."
+    )
+
+
+def _progress(value: object) -> object:
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
+_Progress = Annotated[
+    ProgressConfig | None,
+    BeforeValidator(_progress, json_schema_input_type=ProgressConfig | bool | None),
+]
+
+
 class SyncConfig(StrictModel):
     """The `attributes` of a LeadSyncComponent; docs/design.md "Fixed names" shows one whole."""
 
@@ -219,6 +239,11 @@ class SyncConfig(StrictModel):
     )
     partitions: PartitionsConfig | None = Field(
         default=None, description="Windows of source.updated_at, one a partition."
+    )
+    progress: _Progress = Field(
+        default=None,
+        description="`true`, or a schedule: the job `<sync>_progress` lists the sync's workflows "
+        "and records how far each enrolled lead has come. Without it they are not listed.",
     )
     owners: list[str] = Field(
         default_factory=list, description="Dagster owners of the assets: e-mails or team:name."

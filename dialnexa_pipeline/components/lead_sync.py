@@ -7,10 +7,15 @@ from pydantic import BaseModel
 
 from dialnexa_pipeline.components.assets import sync_assets
 from dialnexa_pipeline.components.ended_runs import SYNC_TAG
+from dialnexa_pipeline.components.progressed import lead_progress_asset
 from dialnexa_pipeline.components.reconciled import reconcile_job, reconcile_sensor
 from dialnexa_pipeline.components.scaffolding import LeadSyncScaffolder
 from dialnexa_pipeline.components.windows import partitions_of
-from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.sync import ProgressConfig, SyncConfig
+
+SYNC_TAG = "dialnexa/sync"
+# Not the sync's own tag: a long list must not keep a run that sends waiting in the queue.
+PROGRESS_TAG = "dialnexa/progress"
 
 
 @dg.scaffold_with(LeadSyncScaffolder)
@@ -49,12 +54,38 @@ def sync_definitions(config: SyncConfig) -> dg.Definitions:
         description=f"Screen, plan, send and record the sync `{config.name}`.",
     )
     reconciling = reconcile_job(config, {SYNC_TAG: config.name})
-    return dg.Definitions(
+    definitions = dg.Definitions(
         assets=assets,
         jobs=[job, reconciling],
         schedules=[_schedule(config, config.schedule)] if config.schedule else [],
         sensors=[reconcile_sensor(config, reconciling)],
     )
+    if config.progress is None:
+        return definitions
+    return dg.Definitions.merge(definitions, _progress_definitions(config, config.progress))
+
+
+def _progress_definitions(config: SyncConfig, progress: ProgressConfig) -> dg.Definitions:
+    """The asset that follows enrolled leads, and its own job: sending never waits for a list."""
+    asset = lead_progress_asset(config)
+    job = dg.define_asset_job(
+        f"{config.name}_progress",
+        selection=dg.AssetSelection.assets(asset),
+        executor_def=dg.in_process_executor,
+        tags={PROGRESS_TAG: config.name},
+        description=f"Record how far the enrolled leads of `{config.name}` have come.",
+    )
+    schedules: list[dg.ScheduleDefinition] = []
+    if progress.schedule is not None:
+        schedules = [
+            dg.ScheduleDefinition(
+                name=f"{config.name}_progress_schedule",
+                job=job,
+                cron_schedule=progress.schedule,
+                execution_timezone=config.timezone,
+            )
+        ]
+    return dg.Definitions(assets=[asset], jobs=[job], schedules=schedules)
 
 
 def _schedule(config: SyncConfig, cron: str) -> dg.ScheduleDefinition:

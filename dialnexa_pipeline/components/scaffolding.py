@@ -31,6 +31,7 @@ attributes:
   # in_doubt: replan                 # or hold: a person decides on rows that never arrived
   # schedule: "0 9 * * 1-5"
   # timezone: Asia/Kolkata
+  # progress: {{schedule: "0 * * * *"}}   # or true: record how far each enrolled lead has come
   # partitions: {{every: day, start: 2026-01-01, look_back: 2d}}
 """
 

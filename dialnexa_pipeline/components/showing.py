@@ -8,7 +8,7 @@ import dagster as dg
 from dialnexa_pipeline.enrolment import SampleRow, SettledBatch
 from dialnexa_pipeline.leads import REASONS
 from dialnexa_pipeline.ledger import Account, Batch, Count
-from dialnexa_pipeline.records import record_tables
+from dialnexa_pipeline.records import WorkflowProgress, record_tables
 
 _MAX_ROWS = 20
 
@@ -139,6 +139,25 @@ def settled_table(settled: Sequence[SettledBatch]) -> dg.MetadataValue:
         )
         for batch in settled[: _MAX_ROWS * 5]
     ]
+    return dg.MetadataValue.table(records, schema=_schema(columns))
+
+
+def progress_table(progress: Sequence[WorkflowProgress]) -> dg.MetadataValue:
+    """At most 100 workflows: its leads of the sync by status, changes, and what is not ours."""
+    records = [
+        dg.TableRecord(
+            {
+                "workflow_id": each.workflow_id,
+                "statuses": ", ".join(f"{leads:,} {name}" for name, leads in each.statuses.items()),
+                "changes": each.changes,
+                "unlisted": each.unlisted,
+                "of_others": each.of_others,
+            }
+        )
+        for each in progress[: _MAX_ROWS * 5]
+    ]
+    columns = {"workflow_id": "string", "statuses": "string"}
+    columns |= dict.fromkeys(("changes", "unlisted", "of_others"), "int")
     return dg.MetadataValue.table(records, schema=_schema(columns))
 
 

@@ -7,6 +7,7 @@ from dialnexa_pipeline.enrolment.activating import (
 )
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
+from dialnexa_pipeline.enrolment.observing import observe_workflow
 from dialnexa_pipeline.enrolment.planning import BatchLimits, held_outcome, plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
 from dialnexa_pipeline.enrolment.report import SendReport
@@ -46,6 +47,7 @@ __all__ = [
     "erase",
     "held_outcome",
     "look_at_workflows",
+    "observe_workflow",
     "owe_activations",
     "plan_leads",
     "reconcile",

@@ -13,7 +13,7 @@ from dialnexa_pipeline.ledger.bulk import moments_of, plain_rows
 from dialnexa_pipeline.ledger.changes import RecordTable, mark_recorded, pending_changes
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.enrolled import enrolled_leads
-from dialnexa_pipeline.ledger.records import Account, Count, Plan, RefusedRow
+from dialnexa_pipeline.ledger.records import Account, Batch, Count, Plan, RefusedRow
 from dialnexa_pipeline.ledger.tables import (
     batches,
     claims,
@@ -21,6 +21,7 @@ from dialnexa_pipeline.ledger.tables import (
     plans,
     rejected_rows,
 )
+from dialnexa_pipeline.ledger.transitions import select_batches
 
 _READ_ROWS = 20_000
 _REJECTIONS = sa.select(
@@ -199,6 +200,15 @@ class Accounts:
             ids = sa.select(batches.c.batch_id).where(batches.c.sync == sync)
             batch_ids = list(connection.execute(ids).scalars())
         yield from self.enrolments_of(batch_ids)
+
+    def sent_batches(self, sync: str) -> list[Batch]:
+        """Batches of a sync that were sent and may have enrolled somebody, oldest first."""
+        return select_batches(
+            self._database,
+            batches.c.sync == sync,
+            batches.c.sent_at.is_not(None),
+            batches.c.state.in_(("enrolled", "in_doubt")),
+        )
 
     def all_rejections(self, sync: str) -> Iterator[list[RecordedRejection]]:
         """Every rejected row of a sync, resolved or not, in pieces of bounded size."""

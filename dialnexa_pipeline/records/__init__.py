@@ -1,4 +1,4 @@
-"""Record tables in the warehouse: enrolments, rejected rows and counts."""
+"""Record tables in the warehouse: enrolments, rejected rows, counts and lead progress."""
 
 from dialnexa_pipeline.records.comparing import Difference, differences
 from dialnexa_pipeline.records.counting import (
@@ -14,6 +14,11 @@ from dialnexa_pipeline.records.following import (
     record_enrolments,
     record_rejected_rows,
 )
+from dialnexa_pipeline.records.progress import (
+    ProgressRecorder,
+    WorkflowProgress,
+    newest_statuses,
+)
 from dialnexa_pipeline.records.rebuilding import rebuild
 from dialnexa_pipeline.records.tables import OUTCOMES, record_tables
 from dialnexa_pipeline.records.warehouse import WarehouseUnavailable, open_records
@@ -21,11 +26,14 @@ from dialnexa_pipeline.records.warehouse import WarehouseUnavailable, open_recor
 __all__ = [
     "OUTCOMES",
     "Difference",
+    "ProgressRecorder",
     "RecordedCount",
     "Tally",
     "WarehouseUnavailable",
+    "WorkflowProgress",
     "counts_of",
     "differences",
+    "newest_statuses",
     "open_records",
     "rebuild",
     "record_counts",

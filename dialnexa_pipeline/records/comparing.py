@@ -51,10 +51,11 @@ def differences(
     """
     syncs = [sync] if sync is not None else ledger.accounts.syncs()
     found: dict[str, Difference] = {}
-    for name, table in record_tables().tables.items():
+    for name, (_, rows_of) in LEDGER_ROWS.items():
+        table = record_tables().tables[name]
         with tempfile.TemporaryDirectory() as folder, _Sides(Path(folder), table) as sides:
             for each in syncs:
-                for piece in LEDGER_ROWS[name][1](ledger, each):
+                for piece in rows_of(ledger, each):
                     sides.add("ledger", piece.select(table.columns.keys()))
             with open_records(warehouse_url) as records:
                 for each in syncs:

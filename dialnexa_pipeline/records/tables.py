@@ -17,7 +17,7 @@ _KEY = sa.String(255)
 
 
 def record_tables(schema: str | None = None) -> sa.MetaData:
-    """The three tables, in the warehouse's default schema unless another is named."""
+    """The four tables, in the warehouse's default schema unless another is named."""
     metadata = sa.MetaData(schema=schema)
     moment = sa.DateTime(timezone=True)
     sa.Table(
@@ -63,5 +63,21 @@ def record_tables(schema: str | None = None) -> sa.MetaData:
         sa.Column("source_rows", sa.BigInteger, nullable=False),
         *(sa.Column(outcome, sa.BigInteger, nullable=False) for outcome in OUTCOMES),
         sa.Column("recorded_at", moment, nullable=False),
+    )
+    sa.Table(
+        "dialnexa_lead_progress",
+        metadata,
+        sa.Column("sync", _KEY, nullable=False),
+        sa.Column("workflow_id", _KEY, nullable=False),
+        sa.Column("lead_key", _KEY, nullable=False),
+        sa.Column("lead_id", _KEY),
+        sa.Column("enrolment_ref", _KEY, primary_key=True),
+        # 1 for the first status of a lead; a key, so that no change is written twice.
+        sa.Column("change_no", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("status", sa.String(64), nullable=False),
+        sa.Column("lead_created_at", moment),
+        sa.Column("first_seen_at", moment, nullable=False),
+        sa.Column("observed_at", moment, nullable=False),
+        sa.Column("run_id", _KEY, nullable=False),
     )
     return metadata

@@ -51,7 +51,24 @@ class RecordTables:
     def read(self, table: str, sync: str) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of a sync, values in the order of the columns, in pieces of bounded size."""
         target = self._target(table)
-        statement = sa.select(target).where(target.c.sync == sync)
+        yield from self._read(sa.select(target).where(target.c.sync == sync))
+
+    def read_newest_progress(self, sync: str) -> Iterator[list[tuple[Any, ...]]]:
+        """The newest change of each lead of a sync, values in the order of the columns."""
+        changes = self._target("dialnexa_lead_progress")
+        newest = (
+            sa.select(changes.c.enrolment_ref, sa.func.max(changes.c.change_no).label("change_no"))
+            .where(changes.c.sync == sync)
+            .group_by(changes.c.enrolment_ref)
+            .subquery()
+        )
+        is_newest = sa.and_(
+            changes.c.enrolment_ref == newest.c.enrolment_ref,
+            changes.c.change_no == newest.c.change_no,
+        )
+        yield from self._read(sa.select(changes).join(newest, is_newest))
+
+    def _read(self, statement: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
         result = self._connection.execute(statement, execution_options={"yield_per": _CHUNK})
         for piece in result.partitions():
             yield [tuple(row) for row in piece]

@@ -163,6 +163,10 @@ class _Sandbox:
 
     async def _list_leads(self, request: Request) -> Response:
         workflow = self._workflow(request)
+        if self._orders.behaviour.step_seconds is not None:
+            await run_in_threadpool(
+                self._state.advance_with_time, self._orders.behaviour.step_seconds
+            )
         if self._orders.behaviour.list_form == "paged":
             page = _positive(request, "page", 1)
             limit = min(_positive(request, "limit", 20), _PAGE_LIMIT)

@@ -41,6 +41,8 @@ class Behaviour:
         max_upload_bytes: larger files are answered 413; None for no limit.
         rate_limit: requests per 60 seconds as the headers tell it; the default slows nobody down
             (150 were seen at DialNexa).
+        step_seconds: how long a lead of an active workflow stays pending, and then how long each
+            step of its call takes; None lets nobody go on but by the order `advance`.
         enforce_rate_limit: whether the request after the last one is answered 429.
     """
 
@@ -50,6 +52,7 @@ class Behaviour:
     error_form: ErrorForm = "groups"
     first_position: int = 1
     max_upload_bytes: int | None = None
+    step_seconds: int | None = None
     rate_limit: int = 1_000_000
     enforce_rate_limit: bool = False
 
@@ -71,7 +74,7 @@ def changed(behaviour: Behaviour, document: dict[str, Any]) -> Behaviour:
         elif key == "enforce_rate_limit":
             if not isinstance(value, bool):
                 raise ValueError(f"{key} is {value!r}; choices: true, false")
-        elif key == "max_upload_bytes" and value is None:
+        elif key in {"max_upload_bytes", "step_seconds"} and value is None:
             continue
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{key} is {value!r}; it must be a whole number of at least 1")

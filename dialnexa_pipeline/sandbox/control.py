@@ -31,6 +31,7 @@ class Control:
             Route("/_sandbox/counts", self._counts),
             Route("/_sandbox/faults", self._faults, methods=["GET", "POST", "DELETE"]),
             Route("/_sandbox/behaviour", self._behaviour, methods=["GET", "POST"]),
+            Route("/_sandbox/advance", self._advance, methods=["POST"]),
             Route("/_sandbox/reset", self._reset, methods=["POST"]),
         ]
 
@@ -76,6 +77,9 @@ class Control:
             except ValueError as error:
                 raise HTTPException(400, str(error)) from error
         return JSONResponse(asdict(self._orders.behaviour))
+
+    async def _advance(self, _request: Request) -> Response:
+        return JSONResponse({"advanced": self._state.advance()})
 
     async def _reset(self, _request: Request) -> Response:
         self._state.reset()

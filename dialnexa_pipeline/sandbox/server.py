@@ -150,6 +150,10 @@ class SandboxServer:
         """Change how it answers; `behaviour.Behaviour` lists the settings."""
         self.control("POST", "behaviour", settings)
 
+    def advance(self) -> int:
+        """One step for each lead of an active workflow; returns how many went on."""
+        return self.control("POST", "advance")["advanced"]
+
     def leads(self, workflow_id: str) -> list[dict[str, Any]]:
         """Every lead of a workflow, hidden ones included."""
         return self.control("GET", f"leads?workflow_id={workflow_id}")

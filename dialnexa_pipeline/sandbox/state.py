@@ -29,6 +29,12 @@ _SEEDS = {
 }
 STATUSES = ("draft", "active", "paused", "completed", "cancelled")
 _READ_ROWS = 1_000
+# What becomes of a lead in the end depends on its number alone, so that a demo tells the same.
+_END = (
+    "CASE WHEN number % 10 < 7 THEN 'completed' WHEN number % 10 < 9 THEN 'failed' "
+    "ELSE 'dropped' END"
+)
+_OF_ACTIVE = "workflow_id IN (SELECT id FROM workflows WHERE status = 'active')"
 _LEAD = "id, phone_number, variables, status, created_at"
 
 
@@ -203,6 +209,33 @@ class State:
                 (*key, limit, (page - 1) * limit),
             ).fetchall()
         return [_document(*row) for row in rows], number
+
+    def advance(self) -> int:
+        """One step for each lead of an active workflow: pending, in progress, and its end.
+
+        Returns how many leads went on.
+        """
+        with self._lock:
+            cursor = self._database.execute(
+                f"UPDATE leads SET status = iif(status = 'pending', 'in_progress', {_END}) "
+                f"WHERE status IN ('pending', 'in_progress') AND {_OF_ACTIVE}"
+            )
+        return cursor.rowcount
+
+    def advance_with_time(self, step_seconds: float) -> None:
+        """Bring leads of active workflows to where their age puts them.
+
+        A lead is in progress after one step, and at its end one to three steps later.
+        """
+        with self._lock:
+            self._database.execute(
+                "UPDATE leads SET status = iif(steps < 2 + number % 3, 'in_progress', "
+                f"{_END}) FROM (SELECT number AS aged, (julianday('now') - "
+                "julianday(created_at)) * 86400 / ? AS steps FROM leads "
+                "WHERE status IN ('pending', 'in_progress')) "
+                f"WHERE aged = number AND steps >= 1 AND {_OF_ACTIVE}",
+                (step_seconds,),
+            )
 
     def variable_keys(self, workflow_id: str) -> list[str]:
         """Names of the dynamic variables over a workflow's visible leads."""

@@ -42,6 +42,8 @@ CASES: dict[str, tuple[list[Event], RunOrder, float]] = {
 ELSEWHERE = {
     "activate.verified": "tests/components/test_activation.py",
     "withdraw.deleted": "tests/components/test_people.py",
+    "progress.listed": "tests/components/test_progress.py",
+    "progress.written": "tests/components/test_progress.py",
 }
 
 

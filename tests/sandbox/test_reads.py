@@ -1,5 +1,7 @@
 """Reads, status changes and withdrawals, behind a key."""
 
+import time
+
 import httpx
 import pytest
 
@@ -79,3 +81,42 @@ def test_germany_is_not_among_the_enabled_countries(http: httpx.Client) -> None:
     groups = http.get("/phone-country-rules/enabled-network-groups").json()
     enabled = {group["countryRule"]["country_iso"] for group in groups}
     assert enabled == {"IN", "US", "GB", "AE", "SG"}
+
+
+def statuses(http: httpx.Client) -> list[str]:
+    return [lead["status"] for lead in http.get(LEADS).json()["data"]]
+
+
+def test_leads_of_active_workflows_go_on_by_order(
+    http: httpx.Client, upload: Upload, sandbox: SandboxServer
+) -> None:
+    upload(*(f"+9198765432{number:02d}" for number in range(10)))
+    upload(INDIAN, workflow="wf_insurance")
+    http.patch("/workflows/wf_insurance/status", json={"action": "pause"})
+    assert sandbox.advance() == 10
+    assert set(statuses(http)) == {"in_progress"}
+    assert sandbox.advance() == 10
+    assert sandbox.advance() == 0
+    ended = statuses(http)
+    assert {each: ended.count(each) for each in ended} == {
+        "completed": 7,
+        "failed": 2,
+        "dropped": 1,
+    }
+    assert [lead["status"] for lead in sandbox.leads("wf_insurance")] == ["pending"]
+
+
+def test_leads_go_on_with_time_where_that_is_ordered(
+    http: httpx.Client, upload: Upload, sandbox: SandboxServer
+) -> None:
+    upload(INDIAN, BRITISH)
+    sandbox.behave(step_seconds=1)
+    seen = [statuses(http)]
+    deadline = time.monotonic() + 30
+    while seen[-1] != ["completed", "completed"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        if (now := statuses(http)) != seen[-1]:
+            seen.append(now)
+    assert seen[0] == ["pending", "pending"]
+    assert any("in_progress" in each for each in seen)
