@@ -13,7 +13,6 @@ from dialnexa_pipeline.components.scaffolding import LeadSyncScaffolder
 from dialnexa_pipeline.components.windows import partitions_of
 from dialnexa_pipeline.sync import ProgressConfig, SyncConfig
 
-SYNC_TAG = "dialnexa/sync"
 # Not the sync's own tag: a long list must not keep a run that sends waiting in the queue.
 PROGRESS_TAG = "dialnexa/progress"
 
