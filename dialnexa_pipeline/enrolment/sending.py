@@ -206,6 +206,12 @@ class _WorkflowSender:
             lease=LEASE,
         ) or self._still_holds(batch)
 
+    def _may_attempt(self, batch: Batch) -> bool:
+        """A lease that has just been taken is not renewed: that would be one more commit a file."""
+        return patiently(
+            self._batches.is_leased, batch.batch_id, owner=self._owner, still=LEASE / 2
+        ) or self._still_holds(batch)
+
     def _still_holds(self, batch: Batch) -> bool:
         return patiently(self._batches.renew_lease, batch.batch_id, owner=self._owner, lease=LEASE)
 
@@ -218,7 +224,7 @@ class _WorkflowSender:
                 content,
                 phones=rows.phones,
                 # A sender that was stopped for long may wake up when its batch is in doubt.
-                before_attempt=lambda: self._still_holds(batch),
+                before_attempt=lambda: self._may_attempt(batch),
             )
 
     def _read_checked(self, batch: Batch) -> bytes:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import moments_of, plain_rows
+from dialnexa_pipeline.ledger.bulk import columns_of, moments_of
 from dialnexa_pipeline.ledger.changes import RecordTable, mark_recorded, pending_changes
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.enrolled import enrolled_leads
@@ -146,7 +146,7 @@ class Accounts:
     def enrolments_of(self, batch_ids: Collection[str]) -> Iterator[pa.Table]:
         """Enrolled and withdrawn leads of some batches, a table each (`ledger.enrolled`)."""
         for batch_id in batch_ids:
-            with self._database.transaction() as connection:
+            with self._database.reading() as connection:
                 leads = enrolled_leads(connection, batch_id)
             # Not within the transaction: whoever takes them may be busy for long.
             yield leads
@@ -156,22 +156,20 @@ class Accounts:
 
         Each has the columns of `dialnexa_rejected_rows`.
         """
-        statement = _REJECTIONS.where(rejected_rows.c.change_id == sa.bindparam("change"))
         for change_id in change_ids:
-            with self._database.transaction() as connection:
-                found = connection.execute(statement, {"change": change_id})
-                names = list(found.keys())
-                rows = plain_rows(found)
-            for start in range(0, len(rows), _READ_ROWS):
-                columns = zip(*rows[start : start + _READ_ROWS], strict=True)
-                yield pa.table(
-                    {
-                        name: moments_of(values)
-                        if name.endswith("_at")
-                        else pa.array(values, pa.string())
-                        for name, values in zip(names, columns, strict=True)
-                    }
-                )
+            changed = _REJECTIONS.where(rejected_rows.c.change_id == change_id)
+            with self._database.reading() as connection:
+                columns = columns_of(connection, changed)
+            rows = pa.table(
+                {
+                    name: moments_of(values)
+                    if name.endswith("_at")
+                    else pa.array(values, pa.string())
+                    for name, values in zip(changed.selected_columns.keys(), columns, strict=True)
+                }
+            )
+            for start in range(0, rows.num_rows, _READ_ROWS):
+                yield rows.slice(start, _READ_ROWS)
 
     def syncs(self) -> list[str]:
         """Every sync that has planned something, by name."""

@@ -23,6 +23,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
 _CACHE_KIB = 32_768
 _CHECKPOINT_PAGES = 10_000
+_ONLY_READS = {"dialnexa_only_reads": True}
 # Any constant will do; it only has to be the same in every process.
 _MIGRATION_LOCK = 0x6469616C
 
@@ -61,6 +62,25 @@ class LedgerDatabase:
             raise LedgerUnavailable(
                 f"The ledger at {_shown(self.engine.url)} did not take a change: "
                 f"{_first_line(error)}. Nothing of it is written; mend the database and run again."
+            ) from None
+
+    @contextmanager
+    def reading(self) -> Generator[sa.Connection]:
+        """One transaction that only reads: it waits for nobody who writes to SQLite.
+
+        Raises:
+            LedgerUnavailable: the database refused or went away; no value of a row is repeated.
+        """
+        try:
+            with (
+                self.engine.connect().execution_options(**_ONLY_READS) as connection,
+                connection.begin(),
+            ):
+                yield connection
+        except DBAPIError as error:
+            raise LedgerUnavailable(
+                f"The ledger at {_shown(self.engine.url)} does not answer: {_first_line(error)}. "
+                "Mend the database and run again."
             ) from None
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool = False) -> None:
@@ -205,7 +225,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         ) from error
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -228,8 +248,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: sa.Connection) -> None:
+    """Whoever writes takes the lock first: two that had read could not both go on to write."""
+    only_reads = _ONLY_READS.items() <= connection.get_execution_options().items()
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
 def _first_line(error: Exception) -> str:

@@ -4,13 +4,12 @@
 # pyright: reportAttributeAccessIssue=false
 
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import MOMENT, moments_of, plain_rows
+from dialnexa_pipeline.ledger.bulk import MOMENT, columns_of, moments_of
 from dialnexa_pipeline.ledger.numbering import enrolment_refs, places_of
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import lead_ids_of
@@ -44,35 +43,34 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
     ]
     if batch.state == "enrolled":
         says_so.append(claims.c.state.is_(None))
-    rows = plain_rows(
-        connection.execute(
-            sa.select(
-                claims.c.claim_no,
-                claims.c.lead_key,
-                claims.c.phone,
-                claims.c.state,
-                claims.c.settled_at,
-            )
-            .where(claims.c.batch_no == batch.batch_no, sa.or_(*says_so))
-            .order_by(claims.c.claim_no)
+    numbers, keys, phones, states, settled = columns_of(
+        connection,
+        sa.select(
+            claims.c.claim_no,
+            claims.c.lead_key,
+            claims.c.phone,
+            claims.c.state,
+            claims.c.settled_at,
         )
+        .where(claims.c.batch_no == batch.batch_no, sa.or_(*says_so))
+        .order_by(claims.c.claim_no),
     )
     ids = lead_ids_of(connection, batch.batch_no)
-    numbers, keys, phones, states, settled = zip(*rows, strict=True) if rows else ((),) * 5
     places = places_of(numbers)
+    rows = len(numbers)
     return pa.table(
         {
-            "sync": _same(batch.sync, len(rows)),
-            "workflow_id": _same(batch.workflow_id, len(rows)),
+            "sync": _same(batch.sync, rows),
+            "workflow_id": _same(batch.workflow_id, rows),
             "lead_key": pa.array(keys, pa.string()),
             "phone": pc.binary_join_element_wise(
                 "+", pa.array(phones, pa.int64()).cast(pa.string()), ""
             ),
             "lead_id": pa.array(map(ids.get, places.tolist()), pa.string()),
             "enrolment_ref": enrolment_refs(batch.plan_id, places),
-            "batch_id": _same(batch_id, len(rows)),
-            "run_id": _same(batch.run_id, len(rows)),
-            "partition_key": _same(batch.partition_key, len(rows)),
+            "batch_id": _same(batch_id, rows),
+            "run_id": _same(batch.run_id, rows),
+            "partition_key": _same(batch.partition_key, rows),
             "state": pc.fill_null(pa.array(states, pa.string()), "enrolled"),
             "enrolled_at": _settled(settled, batch.settled_at),
         }
@@ -83,6 +81,6 @@ def _same(text: str, rows: int) -> pa.Array:
     return pa.repeat(text, rows)
 
 
-def _settled(own: tuple[Any, ...], of_batch: datetime | None) -> pa.Array:
+def _settled(own: list[str | None], of_batch: datetime | None) -> pa.Array:
     moments = moments_of(own)
     return moments if of_batch is None else pc.fill_null(moments, pa.scalar(of_batch, MOMENT))

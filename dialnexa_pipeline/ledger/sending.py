@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.approvals import refuse_when_held
-from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
+from dialnexa_pipeline.ledger.bulk import columns_of, numbers_parameter, numbers_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.numbering import enrolment_refs, next_number, places_of
@@ -71,16 +71,18 @@ class Batches:
 
     def rows_of(self, batch_id: str) -> BatchRows:
         """What the file of a batch holds, and no more than a sender needs of it."""
-        with self._database.transaction() as connection:
-            batch = lock_batch(connection, batch_id)
-            rows = plain_rows(
-                connection.execute(
-                    sa.select(claims.c.claim_no, claims.c.phone)
-                    .where(claims.c.batch_no == batch.batch_no)
-                    .order_by(claims.c.claim_no)
+        with self._database.reading() as connection:
+            batch = connection.execute(
+                sa.select(batches.c.batch_no, batches.c.plan_id).where(
+                    batches.c.batch_id == batch_id
                 )
+            ).one()
+            numbers, phones = columns_of(
+                connection,
+                sa.select(claims.c.claim_no, claims.c.phone)
+                .where(claims.c.batch_no == batch.batch_no)
+                .order_by(claims.c.claim_no),
             )
-        numbers, phones = zip(*rows, strict=True) if rows else ((), ())
         return BatchRows(
             enrolment_refs(batch.plan_id, places_of(numbers)).to_pylist(),
             [f"+{phone}" if phone is not None else "" for phone in phones],
@@ -136,6 +138,18 @@ class Batches:
                 .values(lease_expires_at=now + lease)
             )
             return renewed.rowcount == 1
+
+    def is_leased(self, batch_id: str, *, owner: str, still: timedelta) -> bool:
+        """Whether a batch is being sent by `owner`, whose lease goes on for `still` at least."""
+        with self._database.reading() as connection:
+            until = self._database.now(connection) + still
+            held = sa.select(sa.literal(1)).where(
+                batches.c.batch_id == batch_id,
+                batches.c.state == "sending",
+                batches.c.lease_owner == owner,
+                batches.c.lease_expires_at >= until,
+            )
+            return connection.scalar(held) is not None
 
     def settle_enrolled(
         self, batch_id: str, *, owner: str, lead_ids: Mapping[str, str | None]
