@@ -7,8 +7,9 @@ from dialnexa_pipeline.enrolment.activating import (
 )
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
+from dialnexa_pipeline.enrolment.filling import BatchLimits
 from dialnexa_pipeline.enrolment.observing import observe_workflow
-from dialnexa_pipeline.enrolment.planning import BatchLimits, held_outcome, plan_leads
+from dialnexa_pipeline.enrolment.planning import plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
 from dialnexa_pipeline.enrolment.report import SendReport
 from dialnexa_pipeline.enrolment.sending import send_plan
@@ -18,6 +19,7 @@ from dialnexa_pipeline.enrolment.staging import (
     stage_leads,
     staged_path,
 )
+from dialnexa_pipeline.enrolment.unclaimed import held_outcome
 from dialnexa_pipeline.enrolment.withdrawing import WithdrawReport, withdraw
 from dialnexa_pipeline.enrolment.workflow_status import (
     ASLEEP,

@@ -31,9 +31,15 @@ class BatchLimits:
     hold_absent: bool = False
 
 
-@dataclass(slots=True)
-class _OpenBatch:
-    """`rows` and `size` count what was assigned, also rows that another run claimed first."""
+@dataclass(slots=True, eq=False)
+class OpenBatch:
+    """A batch before its file is written.
+
+    Attributes:
+        rows: leads assigned to it, also those that another run claims first; so is `size`.
+        pieces: its claimed rows so far: their lines in one column for CSV, else the uploaded
+            columns.
+    """
 
     batch_id: str
     workflow_id: str
@@ -46,23 +52,17 @@ class _OpenBatch:
 class Share:
     """Consecutive rows of a chunk that go into one batch."""
 
-    batch_id: str
-    workflow_id: str
+    batch: OpenBatch
     rows: range
 
 
 class OpenBatches:
-    """Assigns rows to batches, keeps what was claimed, and writes files that are full."""
+    """Assigns rows to batches; those that are full are handed over, to be written."""
 
-    def __init__(self, plan: Plan, limits: BatchLimits, ledger: Ledger, store: Store) -> None:
-        self._plan = plan
+    def __init__(self, limits: BatchLimits) -> None:
         self._limits = limits
-        self._ledger = ledger
-        self._store = store
-        self._columns: Sequence[str] = ()
-        self._open: dict[str, _OpenBatch] = {}
-        self._full: list[_OpenBatch] = []
-        self._by_id: dict[str, _OpenBatch] = {}
+        self._open: dict[str, OpenBatch] = {}
+        self._full: list[OpenBatch] = []
 
     def assign(
         self,
@@ -79,78 +79,74 @@ class OpenBatches:
             sizes: bytes of each row's line.
             first: place of the first of these rows in the chunk.
         """
-        self._columns = columns
         rotation = Rotation(
             self._limits.max_rows, self._limits.max_bytes, csv_header_bytes(columns)
         )
-        batch = self._open.pop(workflow_id, None) or self._new(workflow_id)
+        batch = self._open.pop(workflow_id, None) or _new(workflow_id)
         ends, rows, size = rotation.ends(sizes, rows=batch.rows, size=batch.size)
         shares: list[Share] = []
         begin = 0
         for end in ends:
-            shares.append(Share(batch.batch_id, workflow_id, range(first + begin, first + end)))
+            shares.append(Share(batch, range(first + begin, first + end)))
             self._full.append(batch)
-            batch = self._new(workflow_id)
+            batch = _new(workflow_id)
             begin = end
         if rows:
             batch.rows, batch.size = rows, size
             self._open[workflow_id] = batch
-            taken = range(first + begin, first + len(sizes))
-            shares.append(Share(batch.batch_id, workflow_id, taken))
-        else:
-            del self._by_id[batch.batch_id]
+            shares.append(Share(batch, range(first + begin, first + len(sizes))))
         return [share for share in shares if share.rows]
 
-    def fill(self, share: Share, claimed: pa.Table) -> None:
-        """Keep the claimed rows of a share until its file is written.
+    def take_full(self) -> list[OpenBatch]:
+        """The batches that take no more rows, each once."""
+        full, self._full = self._full, []
+        return full
 
-        Args:
-            claimed: their lines in one column for CSV, else the uploaded columns.
-        """
-        self._by_id[share.batch_id].pieces.append(claimed)
-
-    def write_full(self) -> None:
-        """Write the files of batches that take no more rows."""
-        self._write(self._full)
-        self._full = []
-
-    def write_all(self) -> None:
-        """Write every file; no batch is open then."""
-        self._write([*self._full, *self._open.values()])
-        self._full = []
+    def take_all(self) -> list[OpenBatch]:
+        """Every batch; none is open then."""
+        self._full += self._open.values()
         self._open.clear()
+        return self.take_full()
 
-    def _new(self, workflow_id: str) -> _OpenBatch:
-        batch = _OpenBatch(secrets.token_hex(8), workflow_id)
-        self._by_id[batch.batch_id] = batch
-        return batch
 
-    def _write(self, batches: Sequence[_OpenBatch]) -> None:
-        written: list[BatchOnDisk] = []
-        for batch in batches:
-            del self._by_id[batch.batch_id]
-            content = self._content_of(batch)
-            if content is None:
-                continue
-            path = batch_path(self._plan, batch.workflow_id, batch.batch_id, self._limits.format)
-            stored = self._store.write(path, content)
-            reach("plan.file_written")
-            written.append(BatchOnDisk(batch.batch_id, path, stored.sha256, stored.bytes))
-        if written:
-            self._ledger.plans.batches_are_on_disk(written)
-            reach("plan.file_noted")
+def write_files(
+    batches: Sequence[OpenBatch],
+    columns: Sequence[str],
+    *,
+    plan: Plan,
+    limits: BatchLimits,
+    ledger: Ledger,
+    store: Store,
+) -> None:
+    """Write the files of batches, then note them in the ledger: before that nothing is sent.
 
-    def _content_of(self, batch: _OpenBatch) -> bytes | None:
-        """The file; None when another run claimed every row first."""
-        claimed = pa.concat_tables(batch.pieces)
+    Args:
+        columns: the header.
+    """
+    written: list[BatchOnDisk] = []
+    for batch in batches:
+        claimed = pa.concat_tables(batch.pieces) if batch.pieces else pa.table({})
         if claimed.num_rows == 0:
-            return None
-        if self._limits.format == "csv":
-            return csv_file(self._columns, claimed.column(0).chunks)
-        return render_xlsx(claimed)
+            # Another run claimed every row first.
+            continue
+        if limits.format == "csv":
+            content = csv_file(columns, claimed.column(0).chunks)
+        else:
+            content = render_xlsx(claimed)
+        path = batch_path(plan, batch.workflow_id, batch.batch_id, limits.format)
+        stored = store.write(path, content)
+        reach("plan.file_written")
+        written.append(BatchOnDisk(batch.batch_id, path, stored.sha256, stored.bytes))
+    if written:
+        ledger.plans.batches_are_on_disk(written)
+        reach("plan.file_noted")
 
 
 def batch_path(plan: Plan, workflow_id: str, batch_id: str, file_format: str) -> str:
     """Where a batch file lives in the store: one folder per plan and workflow."""
     folder = re.sub(r"[^A-Za-z0-9_.-]", "_", workflow_id)
     return f"{plan.sync}/batches/{plan.plan_id}/{folder}/{batch_id}.{file_format}"
+
+
+def _new(workflow_id: str) -> OpenBatch:
+    return OpenBatch(secrets.token_hex(8), workflow_id)

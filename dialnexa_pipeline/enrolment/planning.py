@@ -4,10 +4,9 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.enrolment.committing import CLAIMED, Committing, PlannedChunk
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barred_of, counted
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
+from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import (
     VARIABLE_PREFIX,
@@ -26,19 +27,16 @@ from dialnexa_pipeline.leads import (
 )
 from dialnexa_pipeline.ledger import (
     Account,
-    Candidates,
-    Count,
     Hold,
     Holder,
     Ledger,
     Plan,
-    RefusedRow,
     enrolment_refs,
 )
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
-_CHUNK_ROWS = 32_768
+_CHUNK_ROWS = 16_384
 
 
 def plan_leads(
@@ -73,18 +71,21 @@ def plan_leads(
     """
     reach("plan.begun")
     erased = ErasedPeople.of(ledger, erasure_key)
-    planner = _Planner(plan, ledger, store, limits, dedupe=dedupe, destinations=destinations)
     rows = 0
     with (
         planning_heartbeat(ledger, plan),
         store.open_local(staged) as local,
         pq.ParquetFile(local) as parquet,
+        Committing(plan, ledger, store, limits) as committing,
     ):
+        planner = _Planner(plan, ledger, limits, dedupe=dedupe, destinations=destinations)
         for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS):
             rows += batch.num_rows
             leads = pa.Table.from_batches([batch])
-            planner.take(erased.redact(leads) if erased is not None else leads)
-        planner.close_all()
+            committing.put(planner.plan(erased.redact(leads) if erased is not None else leads))
+        committing.put(planner.end())
+        committing.wait()
+        ledger.plans.refuse(plan, [], committing.unclaimed.counts)
     account = replace(ledger.accounts.of_plan(plan.plan_id), source_rows=rows)
     ledger.plans.make_ready(
         plan, source_rows=rows, phone_metadata=METADATA_VERSION, hold=guard(account)
@@ -96,11 +97,12 @@ def plan_leads(
 
 
 class _Planner:
+    """Gives every lead of a chunk a claim to ask for, or the reason why it gets none."""
+
     def __init__(
         self,
         plan: Plan,
         ledger: Ledger,
-        store: Store,
         limits: BatchLimits,
         *,
         dedupe: timedelta | None,
@@ -112,31 +114,43 @@ class _Planner:
         self._ledger = ledger
         self._limits = limits
         self._dedupe = dedupe
-        self._batches = OpenBatches(plan, limits, ledger, store)
+        self._batches = OpenBatches(limits)
+        self._columns: Sequence[str] = ()
         self._seq = 0
-        self._refused: list[RefusedRow] = []
-        self._counts: Counter[tuple[str, str, str]] = Counter()
 
-    def take(self, leads: pa.Table) -> None:
+    def plan(self, leads: pa.Table) -> PlannedChunk:
         """Plan one chunk of screened leads (columns as `leads.screen` gives them)."""
+        unclaimed = Unclaimed(self._plan.sync)
         undecided = pc.is_null(leads["outcome"])
-        self._refuse_screened(leads.filter(pc.invert(undecided)))
+        unclaimed.add_screened(leads.filter(pc.invert(undecided)))
         eligible = leads.filter(undecided)
-        if eligible.num_rows:
-            self._plan_eligible(eligible)
-        self._note_refused()
-
-    def close_all(self) -> None:
-        """Write the files that are still open, and what was counted."""
-        self._batches.write_all()
-        counts = [Count(*key, leads) for key, leads in self._counts.items()]
-        self._ledger.plans.refuse(self._plan, [], counts)
-
-    def _plan_eligible(self, leads: pa.Table) -> None:
-        workflows = leads["workflow_id"].combine_chunks().dictionary_encode()
+        workflows = eligible["workflow_id"].combine_chunks().dictionary_encode()
         names: list[str] = workflows.dictionary.to_pylist()
         codes = workflows.indices.to_numpy().astype(np.int64)
-        phones = leads["phone_key"].to_numpy()
+        phones = eligible["phone_key"].to_numpy()
+        holders, is_held = self._look_up(names, codes, phones)
+        is_barred = self._refuse_barred(eligible, ~is_held, unclaimed)
+        is_free = _first_of_each(codes, phones) & ~is_held & ~is_barred
+        unclaimed.add_held(eligible.filter(pa.array(~is_free & ~is_barred)), holders)
+        # The rows of a workflow lie side by side, each workflow's in the source's order.
+        free = np.flatnonzero(is_free)
+        free = free[np.argsort(codes[free], kind="stable")]
+        return self._chunk(eligible.take(free), names, codes[free], unclaimed)
+
+    def end(self) -> PlannedChunk:
+        """A chunk without leads, after which no batch is open."""
+        nobody = pa.table({name: pa.array([], pa.string()) for name in CLAIMED})
+        full = self._batches.take_all()
+        unclaimed = Unclaimed(self._plan.sync)
+        return PlannedChunk(nobody, self._seq, pa.table({}), self._columns, [], full, unclaimed)
+
+    def _look_up(
+        self, names: Sequence[str], codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
+    ) -> tuple[Mapping[tuple[str, int], Holder], npt.NDArray[np.bool_]]:
+        """Who holds the numbers now, and which rows are therefore held.
+
+        The chunk before may not be committed yet: whom this look misses, the claim does not.
+        """
         by_code = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[by_code], np.arange(len(names) + 1))
         wanted = {
@@ -146,27 +160,15 @@ class _Planner:
         if self._dedupe is not None:
             self._ledger.plans.expire(wanted, older_than=self._dedupe)
         holders = self._ledger.plans.find_holders(wanted)
-        is_held = np.zeros(leads.num_rows, np.bool_)
+        is_held = np.zeros(len(phones), np.bool_)
         if holders:
             held = np.fromiter((phone for _, phone in holders), np.int64, len(holders))
             for row in np.flatnonzero(np.isin(phones, held)).tolist():
                 is_held[row] = (names[codes[row]], int(phones[row])) in holders
-        is_barred = self._refuse_barred(leads, ~is_held)
-        is_free = _first_of_each(codes, phones) & ~is_held & ~is_barred
-        # The rows of a workflow lie side by side, each workflow's in the source's order.
-        free = np.flatnonzero(is_free)
-        free = free[np.argsort(codes[free], kind="stable")]
-        lost = self._claim(leads.take(free), names, codes[free])
-        if lost:
-            # Another run was faster between the look and the claim: the database decided.
-            rows = free[lost]
-            again = {name: phones[rows][codes[rows] == n].tolist() for n, name in enumerate(names)}
-            holders |= self._ledger.plans.find_holders(again)
-            is_free[rows] = False
-        self._refuse_held(leads.filter(pa.array(~is_free & ~is_barred)), holders)
+        return holders, is_held
 
     def _refuse_barred(
-        self, leads: pa.Table, may_claim: npt.NDArray[np.bool_]
+        self, leads: pa.Table, may_claim: npt.NDArray[np.bool_], unclaimed: Unclaimed
     ) -> npt.NDArray[np.bool_]:
         """Count leads that may not be called, and refuse them when that is enforced.
 
@@ -190,67 +192,46 @@ class _Planner:
             leads.column_names.index("reason"), "reason", pa.chunked_array([reasons])
         ).filter(is_barred)
         invalid = pa.repeat("invalid", refused.num_rows)
-        self._refuse_screened(
+        unclaimed.add_screened(
             refused.set_column(refused.column_names.index("outcome"), "outcome", invalid)
         )
         return is_barred.to_numpy(zero_copy_only=False)
 
-    def _claim(
-        self, leads: pa.Table, names: Sequence[str], codes: npt.NDArray[np.int64]
-    ) -> list[int]:
-        """Claim free leads and write the files that are full.
+    def _chunk(
+        self,
+        leads: pa.Table,
+        names: Sequence[str],
+        codes: npt.NDArray[np.int64],
+        unclaimed: Unclaimed,
+    ) -> PlannedChunk:
+        """Free leads in their batches.
 
         Args:
             names: the workflows; `codes` are those of the rows, in rising order.
-
-        Returns:
-            The rows that another run took first.
         """
-        if leads.num_rows == 0:
-            return []
-        start = self._seq
+        first_seq = self._seq
         self._seq += leads.num_rows
-        columns = self._uploaded(leads, start)
+        columns = self._uploaded(leads, first_seq)
+        self._columns = columns.column_names
         lines = csv_lines(columns)
-        keys: list[str] = leads["lead_key"].to_pylist()
-        raw: list[str] = leads["raw_phone"].to_pylist()
-        phones: list[int] = leads["phone_key"].to_pylist()
         sizes = pc.binary_length(lines).to_numpy().astype(np.int64)
         bounds = np.searchsorted(codes, np.arange(len(names) + 1)).tolist()
         shares = [
             share
             for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
             if last > first
-            for share in self._batches.assign(
-                name, columns.column_names, sizes[first:last], first=first
-            )
+            for share in self._batches.assign(name, self._columns, sizes[first:last], first=first)
         ]
-        lost = self._ledger.plans.claim(
-            self._plan,
-            [
-                Candidates(
-                    share.batch_id,
-                    share.workflow_id,
-                    start + share.rows.start,
-                    keys[share.rows.start : share.rows.stop],
-                    raw[share.rows.start : share.rows.stop],
-                    phones[share.rows.start : share.rows.stop],
-                )
-                for share in shares
-            ],
-            ref_column=self._limits.ref_column,
-            hold_absent=self._limits.hold_absent,
-        )
-        reach("plan.claimed")
-        won = np.ones(leads.num_rows, np.bool_)
-        won[[place - start for place in lost]] = False
         content = pa.table({"line": lines}) if self._limits.format == "csv" else columns
-        for share in shares:
-            rows = share.rows.start + np.flatnonzero(won[share.rows.start : share.rows.stop])
-            # A copy: a slice would keep the whole chunk in memory, however slowly a file fills.
-            self._batches.fill(share, content.take(pa.array(rows)))
-        self._batches.write_full()
-        return np.flatnonzero(~won).tolist()
+        return PlannedChunk(
+            leads.select(CLAIMED),
+            first_seq,
+            content,
+            self._columns,
+            shares,
+            self._batches.take_full(),
+            unclaimed,
+        )
 
     def _uploaded(self, leads: pa.Table, first_seq: int) -> pa.Table:
         """The columns of the file: phone_number, the variables, and the correlation column."""
@@ -264,31 +245,6 @@ class _Planner:
             columns[self._limits.ref_column] = pa.chunked_array([refs])
         return pa.table(columns)
 
-    def _refuse_screened(self, leads: pa.Table) -> None:
-        columns = ("workflow_id", "lead_key", "outcome", "reason", "raw_phone", "phone")
-        rows = [
-            RefusedRow(workflow_id or "", key, outcome, reason, None, raw, phone)
-            for workflow_id, key, outcome, reason, raw, phone in _rows(leads, columns)
-        ]
-        self._refused += rows
-        self._counts.update((row.workflow_id, row.outcome, row.reason) for row in rows)
-
-    def _refuse_held(self, leads: pa.Table, holders: Mapping[tuple[str, int], Holder]) -> None:
-        wanted = ("workflow_id", "lead_key", "raw_phone", "phone", "phone_key")
-        for workflow_id, key, raw, phone, number in _rows(leads, wanted):
-            holder = holders.get((workflow_id, number))
-            own = holder is not None and holder.lead_key == key and holder.sync == self._plan.sync
-            outcome, reason = held_outcome(holder, own)
-            self._counts[workflow_id, outcome, reason] += 1
-            if reason != "duplicate/already_enrolled":
-                row = RefusedRow(workflow_id, key, outcome, reason, None, raw, phone)
-                self._refused.append(row)
-
-    def _note_refused(self) -> None:
-        if self._refused:
-            self._ledger.plans.refuse(self._plan, self._refused, [])
-            self._refused = []
-
 
 def _first_of_each(
     codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
@@ -298,20 +254,3 @@ def _first_of_each(
     is_first = np.ones(len(order), np.bool_)
     is_first[order[1:]] = (np.diff(codes[order]) != 0) | (np.diff(phones[order]) != 0)
     return is_first
-
-
-def _rows(leads: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    return zip(*(leads[column].to_pylist() for column in columns), strict=True)
-
-
-def held_outcome(holder: Holder | None, own: bool) -> tuple[str, str]:
-    """Outcome and reason of a lead whose number is not free; `own`: its own claim holds it."""
-    if holder is not None and holder.state == "withdrawn":
-        return "suppressed", "suppressed/withdrawn"
-    if holder is None or not own:
-        return "duplicate", "duplicate/same_number"
-    if holder.state == "enrolled":
-        return "duplicate", "duplicate/already_enrolled"
-    if holder.state == "in_doubt" or holder.batch_state == "sending":
-        return "in_doubt", "in_doubt/earlier_run"
-    return "planned", "planned/other_run"

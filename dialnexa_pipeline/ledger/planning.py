@@ -152,7 +152,7 @@ class Plans:
             sa.bindparam("cutoff", type_=claims.c.settled_at.type),
         )
         phones = {phone for of_workflow in wanted.values() for phone in of_workflow}
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             cutoff = (
                 self._database.now(connection) - forgotten_after
                 if forgotten_after is not None
@@ -168,7 +168,7 @@ class Plans:
                 },
             )
             return {
-                (workflow_id, phone): Holder(*holder)
+                (workflow_id, phone): Holder._make(holder)
                 for workflow_id, phone, *holder in plain_rows(found)
             }
 
@@ -179,6 +179,7 @@ class Plans:
         *,
         ref_column: str | None,
         hold_absent: bool = False,
+        refused: Sequence[RefusedRow] = (),
     ) -> set[int]:
         """Reserve each candidate's (workflow, phone); return the places in the plan that lost.
 
@@ -188,12 +189,14 @@ class Plans:
         Args:
             candidates: those of each batch.
             hold_absent: rows of these batches that are proved absent wait for a person.
+            refused: leads that ask for no claim; they are written down in the same transaction.
 
         Raises:
             PlanSuperseded: a newer plan of the same sync and partition exists.
         """
         with self._database.transaction() as connection:
             plan_no = self._lock_open(connection, plan)
+            self._list_refused(connection, plan, refused)
             asked: list[NumberedCandidates] = []
             for each in sorted(candidates, key=lambda each: each.workflow_id):
                 batch_no = self._add_batch(
@@ -217,12 +220,7 @@ class Plans:
         """Write down leads that get no claim, and how many there were by outcome and reason."""
         with self._database.transaction() as connection:
             self._lock_open(connection, plan)
-            now = self._database.now(connection)
-            if rows:
-                change_id = note_change(connection, now, plan.sync, plan.plan_id)
-                upsert_rejected_rows(
-                    connection, self._database.dialect, plan, rows, now=now, change_id=change_id
-                )
+            self._list_refused(connection, plan, rows)
             for count in counts:
                 key = (
                     plan_counts.c.plan_id == plan.plan_id,
@@ -320,6 +318,17 @@ class Plans:
                 .limit(1)
             ).first()
         return Plan(row.plan_id, row.sync, row.partition_key, row.run_id) if row else None
+
+    def _list_refused(
+        self, connection: sa.Connection, plan: Plan, rows: Sequence[RefusedRow]
+    ) -> None:
+        if not rows:
+            return
+        now = self._database.now(connection)
+        change_id = note_change(connection, now, plan.sync, plan.plan_id)
+        upsert_rejected_rows(
+            connection, self._database.dialect, plan, rows, now=now, change_id=change_id
+        )
 
     def _lock_open(self, connection: sa.Connection, plan: Plan) -> int:
         """The plan's number; the plan is locked until the transaction ends."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 BatchState = Literal["planned", "sending", "enrolled", "rejected", "failed", "in_doubt", "released"]
 
@@ -36,9 +36,8 @@ class Candidates:
     phones: Sequence[int] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds the live claim of a (workflow, phone)."""
+class Holder(NamedTuple):
+    """Who holds the live claim of a (workflow, phone); a tuple, for there may be millions."""
 
     sync: str
     lead_key: str

@@ -1,0 +1,138 @@
+"""Claims, refused rows and files of planned chunks are written while the next chunk is planned."""
+
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+
+from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatch, Share, write_files
+from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
+from dialnexa_pipeline.failpoints import reach
+from dialnexa_pipeline.ledger import Candidates, Ledger, Plan
+from dialnexa_pipeline.store import Store
+
+# What is needed of a lead to claim its number, or to say who was faster.
+CLAIMED = ("workflow_id", "lead_key", "raw_phone", "phone", "phone_key")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChunk:
+    """What planning makes of some leads, before anything of it is written.
+
+    Attributes:
+        leads: those that ask for a claim, each workflow's side by side; their `CLAIMED` columns.
+        first_seq: place of the first of them in the plan.
+        content: a row for each of them, as `OpenBatch.pieces` holds it.
+        columns: the header of a file.
+        shares: which of them go into which batch.
+        full: batches that take no more rows after this chunk.
+        unclaimed: leads that ask for none.
+    """
+
+    leads: pa.Table
+    first_seq: int
+    content: pa.Table
+    columns: Sequence[str]
+    shares: Sequence[Share]
+    full: Sequence[OpenBatch]
+    unclaimed: Unclaimed
+
+
+class Committing:
+    """Writes one chunk at a time, in its own thread and in order.
+
+    Order (docs/design.md, invariant 2): the claims are committed, then the files are on disk.
+    """
+
+    def __init__(self, plan: Plan, ledger: Ledger, store: Store, limits: BatchLimits) -> None:
+        self.unclaimed = Unclaimed(plan.sync)
+        self._plan = plan
+        self._ledger = ledger
+        self._store = store
+        self._limits = limits
+        self._thread = ThreadPoolExecutor(1, "committing")
+        self._under_way: Future[None] | None = None
+
+    def __enter__(self) -> "Committing":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown()
+
+    def put(self, chunk: PlannedChunk) -> None:
+        """Have a chunk written, as soon as the one before it is; raise what that one raised."""
+        self.wait()
+        self._under_way = self._thread.submit(self._write, chunk)
+
+    def wait(self) -> None:
+        """Everything that was put is written, or what its writing raised is raised here."""
+        if self._under_way is not None:
+            self._under_way.result()
+
+    def _write(self, chunk: PlannedChunk) -> None:
+        self.unclaimed.add(chunk.unclaimed)
+        if chunk.shares or chunk.unclaimed.rows:
+            lost = self._claim(chunk)
+            if lost:
+                self._refuse_lost(chunk.leads.take(lost))
+        write_files(
+            chunk.full,
+            chunk.columns,
+            plan=self._plan,
+            limits=self._limits,
+            ledger=self._ledger,
+            store=self._store,
+        )
+
+    def _claim(self, chunk: PlannedChunk) -> list[int]:
+        """Claim and refuse in one transaction; the rows of `leads` that were claimed already."""
+        lead_keys: list[str] = chunk.leads["lead_key"].to_pylist()
+        raw_phones: list[str] = chunk.leads["raw_phone"].to_pylist()
+        phones: list[int] = chunk.leads["phone_key"].to_pylist()
+        lost = self._ledger.plans.claim(
+            self._plan,
+            [
+                Candidates(
+                    share.batch.batch_id,
+                    share.batch.workflow_id,
+                    chunk.first_seq + share.rows.start,
+                    lead_keys[share.rows.start : share.rows.stop],
+                    raw_phones[share.rows.start : share.rows.stop],
+                    phones[share.rows.start : share.rows.stop],
+                )
+                for share in chunk.shares
+            ],
+            ref_column=self._limits.ref_column,
+            hold_absent=self._limits.hold_absent,
+            refused=chunk.unclaimed.rows,
+        )
+        reach("plan.claimed")
+        won = np.ones(chunk.leads.num_rows, np.bool_)
+        won[[place - chunk.first_seq for place in lost]] = False
+        for share in chunk.shares:
+            rows = share.rows.start + np.flatnonzero(won[share.rows.start : share.rows.stop])
+            # A copy: a slice would keep the whole chunk in memory, however slowly a file fills.
+            share.batch.pieces.append(chunk.content.take(pa.array(rows)))
+        return np.flatnonzero(~won).tolist()
+
+    def _refuse_lost(self, leads: pa.Table) -> None:
+        """The chunk before, or another run, was faster: the database decided."""
+        wanted: dict[str, list[int]] = {}
+        numbers = zip(leads["workflow_id"].to_pylist(), leads["phone_key"].to_pylist(), strict=True)
+        for workflow_id, phone in numbers:
+            wanted.setdefault(workflow_id, []).append(phone)
+        unclaimed = Unclaimed(self._plan.sync)
+        unclaimed.add_held(leads, self._ledger.plans.find_holders(wanted))
+        self._ledger.plans.refuse(self._plan, unclaimed.rows, [])
+        self.unclaimed.add(unclaimed)
