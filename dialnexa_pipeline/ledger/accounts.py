@@ -130,7 +130,7 @@ class Accounts:
 
     def pending(self, sync: str, table: RecordTable) -> PendingChanges:
         """What a record table does not show yet, for one sync."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             rows = pending_changes(connection, sync, table)
         return PendingChanges(
             tuple(row.change_id for row in rows),

@@ -1,0 +1,39 @@
+"""The record of enrolments follows the ledger while batches are still being sent."""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.records.following import record_enrolments
+
+# A transaction of the warehouse for fewer batches is not worth its commit.
+BATCHES = 20
+_PAUSE_SECONDS = 0.5
+
+
+@contextmanager
+def recording_enrolments_beside(ledger: Ledger, warehouse_url: str, sync: str) -> Generator[None]:
+    """While the block sends, write what is settled to `dialnexa_enrolments` in another thread.
+
+    Sending never waits for it. It stops when the warehouse or the ledger refuses: whoever records
+    after the block writes the rest, and meets what was wrong.
+    """
+    ends = threading.Event()
+
+    def follow() -> None:
+        while not ends.wait(_PAUSE_SECONDS):
+            try:
+                if len(ledger.accounts.pending(sync, "enrolments").batch_ids) >= BATCHES:
+                    record_enrolments(ledger, warehouse_url, sync)
+            except DialNexaError:
+                return
+
+    thread = threading.Thread(target=follow, name="recording", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()

@@ -1,0 +1,63 @@
+"""Enrolments are in the warehouse before the last batch is sent."""
+
+import time
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.records import record_enrolments, recording_enrolments_beside
+from dialnexa_pipeline.records.beside import BATCHES
+from tests.ledger.candidates import claim
+from tests.ledger.steps import on_disk
+
+LEASE = timedelta(minutes=1)
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def ledger(sqlite_ledger_url: str) -> Generator[Ledger]:
+    with Ledger(sqlite_ledger_url) as opened:
+        yield opened
+
+
+def enrol(ledger: Ledger, batches: int) -> None:
+    """A plan whose batches of one lead each are enrolled."""
+    plan = ledger.plans.begin(sync="loans", partition_key="", run_id="r")
+    for number in range(batches):
+        claim(ledger, plan, [number], f"b{number}")
+        on_disk(ledger, f"b{number}")
+    ledger.plans.make_ready(plan, source_rows=batches, phone_metadata="9")
+    for number in range(batches):
+        ledger.batches.start_sending(f"b{number}", owner="me", run_id="r", lease=LEASE)
+        ledger.batches.settle_enrolled(f"b{number}", owner="me", lead_ids={})
+
+
+def pending(ledger: Ledger) -> int:
+    return len(ledger.accounts.pending("loans", "enrolments").batch_ids)
+
+
+def test_what_is_settled_is_recorded_while_the_rest_is_sent(ledger: Ledger, tmp_path: Path) -> None:
+    url = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    deadline = time.monotonic() + PATIENCE
+    with recording_enrolments_beside(ledger, url, "loans"):
+        enrol(ledger, BATCHES)
+        while pending(ledger):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    assert record_enrolments(ledger, url, "loans") == 0
+
+
+def test_a_warehouse_that_refuses_stops_nobody_and_loses_nothing(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    refuses = tmp_path / "a folder, not a file"
+    refuses.mkdir()
+    with recording_enrolments_beside(ledger, f"duckdb:///{refuses}", "loans"):
+        enrol(ledger, BATCHES)
+        time.sleep(1.0)
+
+    assert record_enrolments(ledger, f"duckdb:///{tmp_path / 'w.duckdb'}", "loans") == BATCHES
