@@ -18,6 +18,7 @@ from dialnexa_pipeline.components.checks import (
     conservation,
     nothing_in_doubt,
 )
+from dialnexa_pipeline.components.describing import asset_tags, describe_enrolments
 from dialnexa_pipeline.components.freshness import freshness_of
 from dialnexa_pipeline.components.interrupted import INTERRUPTIONS, ending_canceled
 from dialnexa_pipeline.components.resources import (
@@ -55,6 +56,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"dialnexa", "table"},
         deps=[dg.AssetKey([config.name, "lead_batches"])],
         partitions_def=partitions_of(config),
@@ -65,10 +67,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
             check_spec(MATCHES_LEDGER, key),
             *([check_spec(ACTIVATED, key)] if config.activates else []),
         ],
-        description=(
-            "The approval: batches are uploaded to DialNexa, each person at most once. An answer "
-            "in doubt is never sent again. Recorded in `dialnexa_enrolments`."
-        ),
+        description=describe_enrolments(config),
     )
     def enrolments(
         context: dg.AssetExecutionContext,

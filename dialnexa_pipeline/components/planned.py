@@ -16,6 +16,7 @@ from dialnexa_pipeline.components.checks import (
     reject_rate,
     volume_guard,
 )
+from dialnexa_pipeline.components.describing import asset_tags, describe_lead_batches
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.lineage import uploaded_columns
 from dialnexa_pipeline.components.preflight import Preflight, preflight_checks
@@ -44,16 +45,14 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={config.batch.format, "python"},
         deps=[dg.AssetKey([config.name, "screened_leads"])],
         partitions_def=partitions_of(config),
         check_specs=[
             check_spec(name, key) for name in (VOLUME_GUARD, REJECT_RATE, *preflight_checks(config))
         ],
-        description=(
-            "The preview: leads claimed in the ledger and written to batch files, one workflow a "
-            "file. Nothing is sent until `enrolments` is materialised."
-        ),
+        description=describe_lead_batches(config),
     )
     def lead_batches(
         context: dg.AssetExecutionContext,

@@ -6,6 +6,11 @@
 import dagster as dg
 
 from dialnexa_pipeline.components.checks import MATCHES_LEDGER, check_spec, compared
+from dialnexa_pipeline.components.describing import (
+    asset_tags,
+    describe_enrolment_counts,
+    describe_rejected_rows,
+)
 from dialnexa_pipeline.components.resources import LedgerResource, WarehouseResource
 from dialnexa_pipeline.components.showing import reason_table, record_schema, sample_table
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
@@ -28,13 +33,12 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
-        description=(
-            "Counts by outcome per run, partition and workflow: `dialnexa_enrolment_counts`."
-        ),
+        description=describe_enrolment_counts(config),
     )
     def enrolment_counts(
         context: dg.AssetExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource
@@ -67,14 +71,12 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
-        description=(
-            "Every row that is not enrolled, with outcome, reason and sentence: "
-            "`dialnexa_rejected_rows`."
-        ),
+        description=describe_rejected_rows(config),
     )
     def rejected_rows(
         context: dg.AssetExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource

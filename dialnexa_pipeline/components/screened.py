@@ -14,6 +14,7 @@ from dialnexa_pipeline.components.checks import (
     keys_unique,
     required_variables,
 )
+from dialnexa_pipeline.components.describing import asset_tags, describe_screened_leads
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.lineage import screened_columns
 from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
@@ -43,6 +44,7 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"parquet", "python"},
         deps=[upstream] if upstream is not None else [],
         partitions_def=partitions_of(config),
@@ -50,10 +52,7 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
             check_spec(KEYS_UNIQUE, key),
             *([check_spec(REQUIRED_VARIABLES, key)] if config.required_variables else []),
         ],
-        description=(
-            f"Every row of the source of `{config.name}`, its phone normalised, with the reason "
-            "for each row that cannot be called. Nothing is claimed or sent."
-        ),
+        description=describe_screened_leads(config),
     )
     def screened_leads(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
