@@ -87,7 +87,6 @@ def _explained(progress: Sequence[WorkflowProgress], started: float) -> dg.Mater
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": listed,
-            "dagster/column_schema": record_schema("dialnexa_lead_progress"),
             "workflows": progress_table(progress),
             "changes": sum(each.changes for each in progress),
             **{f"leads/{status}": leads for status, leads in sorted(statuses.items())},
@@ -97,5 +96,6 @@ def _explained(progress: Sequence[WorkflowProgress], started: float) -> dg.Mater
             "leads_per_second": per_second(
                 listed + sum(each.of_others for each in progress), started
             ),
+            "dagster/column_schema": record_schema("dialnexa_lead_progress"),
         }
     )

@@ -12,7 +12,12 @@ from dialnexa_pipeline.components.describing import (
     describe_rejected_rows,
 )
 from dialnexa_pipeline.components.resources import LedgerResource, WarehouseResource
-from dialnexa_pipeline.components.showing import reason_table, record_schema, sample_table
+from dialnexa_pipeline.components.showing import (
+    reason_numbers,
+    reason_table,
+    record_schema,
+    sample_table,
+)
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import SampleRow
 from dialnexa_pipeline.records import (
@@ -52,9 +57,9 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),
-                "dagster/column_schema": record_schema("dialnexa_enrolment_counts"),
                 "leads/enrolled": sum(row.enrolled for row in rows),
                 "source_rows": sum(row.source_rows for row in rows),
+                "dagster/column_schema": record_schema("dialnexa_enrolment_counts"),
             },
             check_results=[check],
         )
@@ -98,11 +103,15 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(count.leads for count in standing),
-                "dagster/column_schema": record_schema("dialnexa_rejected_rows"),
-                "rows_written": written,
                 "reasons": reason_table(standing),
                 "sample": sample_table(sample),
-                "table": "dialnexa_rejected_rows in the warehouse holds every row.",
+                "all_rows": dg.MetadataValue.md(
+                    "They stand in the table `dialnexa_rejected_rows`; "
+                    f"`dialnexa rejected {config.name} --xlsx mend.xlsx` writes them to a sheet."
+                ),
+                "rows_written": written,
+                **reason_numbers(standing),
+                "dagster/column_schema": record_schema("dialnexa_rejected_rows"),
             },
             check_results=[check],
         )
