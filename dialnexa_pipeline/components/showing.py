@@ -96,7 +96,7 @@ def batch_table(batches: Sequence[Batch]) -> dg.MetadataValue:
                 "why": batch.detail or "",
                 "leads": batch.row_count,
                 "bytes": batch.file_bytes or 0,
-                "file": batch.file_path or "",
+                "file": (batch.file_path or "").rsplit("/", 1)[-1],
             }
         )
         for batch in batches[: _MAX_ROWS * 5]
