@@ -34,7 +34,7 @@ def describe_screened_leads(config: SyncConfig) -> str:
     if config.required_variables:
         facts.append(f"**Never blank**: {_listed(map(_code, config.required_variables))}.")
     return _described(
-        "Every row of the source, with the reason for each one that cannot be called. "
+        f"Every row of {_plain_relation(config)}, with the reason for each that cannot be called. "
         "Nothing is claimed or sent.",
         facts,
     )
@@ -43,8 +43,8 @@ def describe_screened_leads(config: SyncConfig) -> str:
 def describe_lead_batches(config: SyncConfig) -> str:
     batch = config.batch
     return _described(
-        "The preview: leads are claimed in the ledger and written to files. Nothing is sent until "
-        "`enrolments` is materialised.",
+        f"The preview of {config.name}: leads are claimed in the ledger and written to files. "
+        "Nothing is sent until enrolments is materialised.",
         [
             f"**Files**: {batch.format.upper()}, one workflow each, at most {batch.max_rows:,} "
             f"leads and {_size(batch.max_bytes)}.",
@@ -67,21 +67,23 @@ def describe_enrolments(config: SyncConfig) -> str:
         facts.append(f"**Schedule**: `{config.schedule}`, in {config.timezone}.")
     facts.append(_recorded("dialnexa_enrolments"))
     return _described(
-        "The approval: the files are uploaded to DialNexa, each person at most once.", facts
+        f"The approval of {config.name}: its files are uploaded to DialNexa, each person at most "
+        "once.",
+        facts,
     )
 
 
 def describe_enrolment_counts(config: SyncConfig) -> str:
     return _described(
-        f"How many rows of `{config.name}` had which outcome, by run, partition and workflow.",
+        f"How many rows of {config.name} had which outcome, by run, partition and workflow.",
         [_recorded("dialnexa_enrolment_counts")],
     )
 
 
 def describe_rejected_rows(config: SyncConfig) -> str:
     return _described(
-        "Every row that is not enrolled, with the reason and what mends it. A row that is mended "
-        "at the source is picked up by the next run.",
+        f"Every row of {config.name} that is not enrolled, with the reason and what mends it. A "
+        "row that is mended at the source is picked up by the next run.",
         [
             _recorded("dialnexa_rejected_rows"),
             f"**As a spreadsheet**: `dialnexa rejected {config.name} --xlsx mend.xlsx`.",
@@ -95,15 +97,20 @@ def describe_lead_progress(config: SyncConfig) -> str:
         facts.append(f"**Schedule**: `{config.progress.schedule}`, in {config.timezone}.")
     facts.append(_recorded("dialnexa_lead_progress"))
     return _described(
-        "What became of each enrolled lead, a row for every change of its status. The workflows "
-        "are listed; nothing is sent.",
+        f"What became of each enrolled lead of {config.name}, a row for every change of its "
+        "status. The workflows are listed; nothing is sent.",
         facts,
     )
 
 
 def _described(summary: str, facts: Sequence[str]) -> str:
-    """Markdown: the graph shows the first sentence, the asset's page all of it."""
+    """Markdown: a list of assets shows the summary, and not as Markdown; the page all of it."""
     return "\n".join([summary, "", *(f"- {fact}" for fact in facts)])
+
+
+def _plain_relation(config: SyncConfig) -> str:
+    source = config.source
+    return source.table or source.file or f"the query of {config.name}"
 
 
 def _relation(config: SyncConfig) -> str:

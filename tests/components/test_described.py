@@ -112,8 +112,18 @@ def test_every_asset_is_found_by_sync_workflow_owner_and_kind() -> None:
         assert spec.tags["dialnexa/sync"] == "loans"
         assert spec.tags["dialnexa/workflow"] == "wf_home_loans"
         assert spec.owners == ["team:growth"]
+        assert spec.group_name == "loans"
         assert spec.kinds
-        assert spec.description
+
+
+def test_the_summary_tells_one_of_forty_syncs_from_the_others_in_a_list() -> None:
+    found = specs(progress=True, source=source(table="crm.callbacks"))
+    found.pop("callbacks")
+    for asset, spec in found.items():
+        summary, _, rest = (spec.description or "").partition("\n\n")
+        assert ("crm.callbacks" if asset == "screened_leads" else "loans") in summary
+        assert "`" not in summary, "a list does not read Markdown"
+        assert rest.startswith("- **")
 
 
 def test_a_workflow_that_dagster_takes_for_no_tag_is_left_out() -> None:
