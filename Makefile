@@ -23,7 +23,8 @@ test acceptance chaos: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/chaos --ignore=tests/acceptance
 
-# The wheel in an empty environment, `dagster dev` and an independent mock of the API.
+# The wheel in an empty environment, `dagster dev`, its UI in a browser (pictures in
+# build/screenshots/) and an independent mock of the API.
 acceptance: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/acceptance
 

@@ -22,6 +22,7 @@ class Settings:
     ledger_url: str = field(repr=False)
     store_url: str = field(repr=False)
     erasure_key: str = field(repr=False)
+    workflow_url: str
     settle: timedelta
     read_timeout: float
     max_wait: float
@@ -31,7 +32,7 @@ class Settings:
         """Read `DIALNEXA_*`, with defaults under `DIALNEXA_HOME`.
 
         Raises:
-            ConfigError: a number is not a number.
+            ConfigError: a number is not a number, or a URL lacks its placeholder.
         """
         env = os.environ if environment is None else environment
         home = Path(env.get("DIALNEXA_HOME") or ".dialnexa").absolute()
@@ -44,6 +45,7 @@ class Settings:
             ledger_url=env.get("DIALNEXA_LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
             store_url=env.get("DIALNEXA_STORE_URL") or str(home / "store"),
             erasure_key=env.get("DIALNEXA_ERASURE_KEY") or "",
+            workflow_url=_workflow_url(env.get("DIALNEXA_WORKFLOW_URL") or ""),
             settle=timedelta(seconds=_number(env, "DIALNEXA_SETTLE_SECONDS", 900.0)),
             read_timeout=_number(env, "DIALNEXA_READ_TIMEOUT_SECONDS", 120.0),
             max_wait=_number(env, "DIALNEXA_MAX_WAIT_SECONDS", 900.0),
@@ -53,6 +55,15 @@ class Settings:
     def confirm(self) -> timedelta:
         """How far apart two agreeing listings lie: a minute at the default settle time."""
         return self.settle / 15
+
+
+def _workflow_url(text: str) -> str:
+    if text and not (text.startswith(("https://", "http://")) and "{workflow_id}" in text):
+        raise ConfigError(
+            f"DIALNEXA_WORKFLOW_URL is {text!r}; write the address of a workflow's page in "
+            "DialNexa with {workflow_id} in place of its id, or leave the variable out."
+        )
+    return text
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:

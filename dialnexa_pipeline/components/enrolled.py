@@ -3,6 +3,7 @@
 # Dagster reads the return annotation and knows the plain class only.
 # pyright: reportMissingTypeArgument=false
 
+import time
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -18,15 +19,23 @@ from dialnexa_pipeline.components.checks import (
     conservation,
     nothing_in_doubt,
 )
+from dialnexa_pipeline.components.describing import asset_tags, describe_enrolments
 from dialnexa_pipeline.components.freshness import freshness_of
 from dialnexa_pipeline.components.interrupted import INTERRUPTIONS, ending_canceled
+from dialnexa_pipeline.components.links import workflow_links
 from dialnexa_pipeline.components.resources import (
     DialNexaResource,
     LedgerResource,
     StoreResource,
     WarehouseResource,
 )
-from dialnexa_pipeline.components.showing import batch_table, outcome_metadata, record_schema
+from dialnexa_pipeline.components.showing import (
+    batch_table,
+    outcome_metadata,
+    per_second,
+    reason_numbers,
+    record_schema,
+)
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import (
     Activation,
@@ -36,7 +45,7 @@ from dialnexa_pipeline.enrolment import (
     send_plan,
 )
 from dialnexa_pipeline.errors import DialNexaError
-from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan, PlanHeld
+from dialnexa_pipeline.ledger import Account, Ledger, LedgerUnavailable, Plan, PlanHeld
 from dialnexa_pipeline.records import (
     record_counts,
     record_enrolments,
@@ -56,6 +65,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"dialnexa", "table"},
         deps=[dg.AssetKey([config.name, "lead_batches"])],
         partitions_def=partitions_of(config),
@@ -66,10 +76,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
             check_spec(MATCHES_LEDGER, key),
             *([check_spec(ACTIVATED, key)] if config.activates else []),
         ],
-        description=(
-            "The approval: batches are uploaded to DialNexa, each person at most once. An answer "
-            "in doubt is never sent again. Recorded in `dialnexa_enrolments`."
-        ),
+        description=describe_enrolments(config),
     )
     def enrolments(
         context: dg.AssetExecutionContext,
@@ -121,6 +128,8 @@ class _Sent:
     problems: list[str] = field(default_factory=list[str])
     activations: list[Activation] = field(default_factory=list[Activation])
     broken_by: BaseException | None = None
+    enrolled_before: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     def note(self, report: SendReport) -> None:
         self.metadata["posts"] = report.posts
@@ -142,7 +151,7 @@ def _send(
     store: StoreResource,
 ) -> _Sent:
     """Send what is planned; whatever breaks it off, no batch is left as if it were being sent."""
-    sent = _Sent()
+    sent = _Sent(enrolled_before=_enrolled(ledger.accounts.of_plan(plan.plan_id)))
     try:
         ledger.doubts.put_dead_senders_in_doubt()
         with dialnexa.client() as client:
@@ -170,6 +179,10 @@ def _send(
             sent.broken_by = error
         _leave_nothing_in_the_air(ledger, plan, context.run.run_id)
     return sent
+
+
+def _enrolled(account: Account) -> int:
+    return account.by_outcome().get("enrolled", 0)
 
 
 def _leave_nothing_in_the_air(ledger: Ledger, plan: Plan, run_id: str) -> None:
@@ -201,6 +214,7 @@ def _explained(
     config: SyncConfig, ledger: Ledger, plan: Plan, sent: _Sent, warehouse: WarehouseResource
 ) -> dg.MaterializeResult:
     account = ledger.accounts.of_plan(plan.plan_id)
+    batches = ledger.batches.of_plan(plan.plan_id)
     checks = [
         conservation(account),
         nothing_in_doubt(ledger.doubts.batches(sync=config.name)),
@@ -214,11 +228,16 @@ def _explained(
             "dagster/row_count": ledger.accounts.enrolled(
                 sync=plan.sync, partition_key=plan.partition_key
             ),
-            "dagster/column_schema": record_schema("dialnexa_enrolments"),
-            "batches": batch_table(ledger.batches.of_plan(plan.plan_id)),
-            "plan_id": plan.plan_id,
-            **sent.metadata,
             **outcome_metadata(account),
+            "batches": batch_table(batches),
+            **sent.metadata,
+            "leads_per_second": per_second(_enrolled(account) - sent.enrolled_before, sent.began),
+            **workflow_links(batch.workflow_id for batch in batches),
+            "planned_in_run": dg.MetadataValue.dagster_run(plan.run_id),
+            "not_enrolled": dg.MetadataValue.asset(dg.AssetKey([config.name, "rejected_rows"])),
+            "plan_id": plan.plan_id,
+            **reason_numbers(account.counts),
+            "dagster/column_schema": record_schema("dialnexa_enrolments"),
         },
         check_results=checks,
     )

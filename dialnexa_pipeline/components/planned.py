@@ -16,8 +16,10 @@ from dialnexa_pipeline.components.checks import (
     reject_rate,
     volume_guard,
 )
+from dialnexa_pipeline.components.describing import asset_tags, describe_lead_batches
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.lineage import uploaded_columns
+from dialnexa_pipeline.components.links import earlier_runs_table, upstream_run, workflow_links
 from dialnexa_pipeline.components.preflight import Preflight, preflight_checks
 from dialnexa_pipeline.components.resources import DialNexaResource, LedgerResource, StoreResource
 from dialnexa_pipeline.components.screened import staged_file
@@ -25,35 +27,36 @@ from dialnexa_pipeline.components.showing import (
     batch_table,
     outcome_metadata,
     per_second,
+    reason_numbers,
     settled_sentence,
 )
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
-from dialnexa_pipeline.enrolment import BatchLimits, plan_leads, reconcile
+from dialnexa_pipeline.enrolment import BatchLimits, earlier_runs, plan_leads, reconcile
 from dialnexa_pipeline.errors import DialNexaError
-from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.ledger import Account, Ledger
 from dialnexa_pipeline.settings import Settings
+from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
 
 
 def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
     """Claim every eligible lead and write the batch files."""
     key = dg.AssetKey([config.name, "lead_batches"])
+    screened = dg.AssetKey([config.name, "screened_leads"])
 
     @dg.asset(
         name="lead_batches",
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={config.batch.format, "python"},
-        deps=[dg.AssetKey([config.name, "screened_leads"])],
+        deps=[screened],
         partitions_def=partitions_of(config),
         check_specs=[
             check_spec(name, key) for name in (VOLUME_GUARD, REJECT_RATE, *preflight_checks(config))
         ],
-        description=(
-            "The preview: leads claimed in the ledger and written to batch files, one workflow a "
-            "file. Nothing is sent until `enrolments` is materialised."
-        ),
+        description=describe_lead_batches(config),
     )
     def lead_batches(
         context: dg.AssetExecutionContext,
@@ -95,17 +98,22 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
             batches = opened.batches.of_plan(plan.plan_id)
             held = opened.approvals.of_plan(plan)
             earlier = opened.totals.refused_shares(before=plan, of_rows=ROWS_FOR_A_RATE)
+            before = _enrolled_before(opened, files, staged, account)
         with ending_canceled(context):
             looked = preflight.checks(barred, batches)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": account.by_outcome().get("planned", 0),
+                **outcome_metadata(account),
+                **before,
+                "batches": batch_table(batches),
                 "files": len(batches),
                 "rows_per_second": per_second(account.source_rows, started),
-                **uploaded_columns(config),
-                "batches": batch_table(batches),
+                **workflow_links(batch.workflow_id for batch in batches),
+                **upstream_run(context, screened, plan.partition_key),
                 "plan_id": plan.plan_id,
-                **outcome_metadata(account),
+                **reason_numbers(account.counts),
+                **uploaded_columns(config),
             },
             check_results=[
                 guard_kept(account, held),
@@ -115,6 +123,19 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         )
 
     return lead_batches
+
+
+def _enrolled_before(
+    ledger: Ledger, store: Store, staged: str, account: Account
+) -> dict[str, dg.MetadataValue]:
+    """Who enrolled the leads that are enrolled already; nothing when there are none."""
+    leads = sum(
+        count.leads for count in account.counts if count.reason == "duplicate/already_enrolled"
+    )
+    if not leads:
+        return {}
+    earlier = earlier_runs(ledger, store, staged, sync=account.plan.sync, wanted=leads)
+    return {"already_enrolled": earlier_runs_table(earlier, leads)}
 
 
 def _settle_doubts(

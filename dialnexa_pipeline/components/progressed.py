@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from dialnexa_pipeline.api import ApiError
+from dialnexa_pipeline.components.describing import asset_tags, describe_lead_progress
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.resources import (
     DialNexaResource,
@@ -30,12 +31,10 @@ def lead_progress_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"dialnexa", "table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
-        description=(
-            "The status of each enrolled lead, a row for every change: `dialnexa_lead_progress`. "
-            "Lists the workflows; nothing is sent."
-        ),
+        description=describe_lead_progress(config),
     )
     def lead_progress(
         context: dg.AssetExecutionContext,
@@ -88,7 +87,6 @@ def _explained(progress: Sequence[WorkflowProgress], started: float) -> dg.Mater
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": listed,
-            "dagster/column_schema": record_schema("dialnexa_lead_progress"),
             "workflows": progress_table(progress),
             "changes": sum(each.changes for each in progress),
             **{f"leads/{status}": leads for status, leads in sorted(statuses.items())},
@@ -98,5 +96,6 @@ def _explained(progress: Sequence[WorkflowProgress], started: float) -> dg.Mater
             "leads_per_second": per_second(
                 listed + sum(each.of_others for each in progress), started
             ),
+            "dagster/column_schema": record_schema("dialnexa_lead_progress"),
         }
     )

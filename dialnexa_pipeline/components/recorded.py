@@ -6,8 +6,18 @@
 import dagster as dg
 
 from dialnexa_pipeline.components.checks import MATCHES_LEDGER, check_spec, compared
+from dialnexa_pipeline.components.describing import (
+    asset_tags,
+    describe_enrolment_counts,
+    describe_rejected_rows,
+)
 from dialnexa_pipeline.components.resources import LedgerResource, WarehouseResource
-from dialnexa_pipeline.components.showing import reason_table, record_schema, sample_table
+from dialnexa_pipeline.components.showing import (
+    reason_numbers,
+    reason_table,
+    record_schema,
+    sample_table,
+)
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import SampleRow
 from dialnexa_pipeline.records import (
@@ -28,13 +38,12 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
-        description=(
-            "Counts by outcome per run, partition and workflow: `dialnexa_enrolment_counts`."
-        ),
+        description=describe_enrolment_counts(config),
     )
     def enrolment_counts(
         context: dg.AssetExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource
@@ -48,9 +57,9 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(rows),
-                "dagster/column_schema": record_schema("dialnexa_enrolment_counts"),
                 "leads/enrolled": sum(row.enrolled for row in rows),
                 "source_rows": sum(row.source_rows for row in rows),
+                "dagster/column_schema": record_schema("dialnexa_enrolment_counts"),
             },
             check_results=[check],
         )
@@ -67,14 +76,12 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
-        description=(
-            "Every row that is not enrolled, with outcome, reason and sentence: "
-            "`dialnexa_rejected_rows`."
-        ),
+        description=describe_rejected_rows(config),
     )
     def rejected_rows(
         context: dg.AssetExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource
@@ -96,11 +103,15 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(count.leads for count in standing),
-                "dagster/column_schema": record_schema("dialnexa_rejected_rows"),
-                "rows_written": written,
                 "reasons": reason_table(standing),
                 "sample": sample_table(sample),
-                "table": "dialnexa_rejected_rows in the warehouse holds every row.",
+                "all_rows": dg.MetadataValue.md(
+                    "They stand in the table `dialnexa_rejected_rows`; "
+                    f"`dialnexa rejected {config.name} --xlsx mend.xlsx` writes them to a sheet."
+                ),
+                "rows_written": written,
+                **reason_numbers(standing),
+                "dagster/column_schema": record_schema("dialnexa_rejected_rows"),
             },
             check_results=[check],
         )

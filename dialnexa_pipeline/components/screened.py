@@ -14,11 +14,14 @@ from dialnexa_pipeline.components.checks import (
     keys_unique,
     required_variables,
 )
+from dialnexa_pipeline.components.describing import asset_tags, describe_screened_leads
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.lineage import screened_columns
+from dialnexa_pipeline.components.links import upstream_run
 from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
 from dialnexa_pipeline.components.showing import (
     per_second,
+    reason_numbers,
     reason_table,
     sample_table,
     workflow_table,
@@ -43,6 +46,7 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
         key_prefix=config.name,
         group_name=config.name,
         owners=config.owners or None,
+        tags=asset_tags(config),
         kinds={"parquet", "python"},
         deps=[upstream] if upstream is not None else [],
         partitions_def=partitions_of(config),
@@ -50,10 +54,7 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
             check_spec(KEYS_UNIQUE, key),
             *([check_spec(REQUIRED_VARIABLES, key)] if config.required_variables else []),
         ],
-        description=(
-            f"Every row of the source of `{config.name}`, its phone normalised, with the reason "
-            "for each row that cannot be called. Nothing is claimed or sent."
-        ),
+        description=describe_screened_leads(config),
     )
     def screened_leads(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
@@ -87,14 +88,16 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": staged.source_rows,
-                "rows_per_second": per_second(staged.source_rows, started),
-                **screened_columns(config, upstream, staged.schema),
-                "leads/eligible": sum(staged.eligible.values()),
-                "leads/invalid": sum(staged.counts.values()),
                 "reasons": reason_table(counts),
                 "workflows": workflow_table([*eligible, *counts]),
                 "sample": sample_table(staged.sample),
+                "leads/eligible": sum(staged.eligible.values()),
+                "leads/invalid": sum(staged.counts.values()),
+                "rows_per_second": per_second(staged.source_rows, started),
                 "source": source.description,
+                **upstream_run(context, upstream),
+                **reason_numbers(counts),
+                **screened_columns(config, upstream, staged.schema),
                 _STAGED: path,
             },
             check_results=checks,

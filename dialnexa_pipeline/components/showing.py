@@ -1,12 +1,14 @@
 """What an operator sees of a materialisation: counts, tables and masked samples."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
+from dialnexa_pipeline.components.funnel import funnel
 from dialnexa_pipeline.enrolment import SampleRow, SettledBatch
-from dialnexa_pipeline.leads import REASONS
+from dialnexa_pipeline.leads import OUTCOMES, REASONS
 from dialnexa_pipeline.ledger import Account, Batch, Count
 from dialnexa_pipeline.records import WorkflowProgress, record_tables
 
@@ -14,16 +16,26 @@ _MAX_ROWS = 20
 
 
 def outcome_metadata(account: Account) -> dict[str, dg.MetadataValue]:
-    """Plottable numbers by outcome, and tables by reason and by workflow."""
+    """What the operator asks first: the funnel, then why, then where; and the sums as numbers."""
     shown: dict[str, dg.MetadataValue] = {
+        "funnel": funnel(account),
+        "reasons": reason_table(account.counts),
+        "workflows": workflow_table(account.counts),
         "source_rows": dg.MetadataValue.int(account.source_rows),
         "accounted_rows": dg.MetadataValue.int(account.accounted_rows),
     }
     for outcome, leads in sorted(account.by_outcome().items()):
         shown[f"leads/{outcome}"] = dg.MetadataValue.int(leads)
-    shown["reasons"] = reason_table(account.counts)
-    shown["workflows"] = workflow_table(account.counts)
     return shown
+
+
+def reason_numbers(counts: Iterable[Count]) -> dict[str, dg.MetadataValue]:
+    """`invalid/too_short` and the like: the UI plots each number from run to run."""
+    totals: Counter[str] = Counter()
+    for count in counts:
+        if "/" in count.reason:
+            totals[count.reason] += count.leads
+    return {reason: dg.MetadataValue.int(leads) for reason, leads in sorted(totals.items())}
 
 
 def per_second(rows: int, started: float) -> dg.MetadataValue:
@@ -32,43 +44,35 @@ def per_second(rows: int, started: float) -> dg.MetadataValue:
 
 
 def reason_table(counts: Iterable[Count]) -> dg.MetadataValue:
-    """Leads, outcome, reason, and what to do about it, most frequent first."""
-    totals: dict[tuple[str, str], int] = {}
+    """Leads, reason, and what to do about it, most frequent first."""
+    totals: Counter[str] = Counter()
     for count in counts:
-        key = (count.outcome, count.reason)
-        totals[key] = totals.get(key, 0) + count.leads
+        totals[count.reason] += count.leads
     records = [
-        dg.TableRecord(
-            {
-                "leads": leads,
-                "outcome": outcome,
-                "reason": reason,
-                "meaning": REASONS.get(reason, ""),
-            }
-        )
-        for (outcome, reason), leads in sorted(totals.items(), key=lambda item: -item[1])
+        dg.TableRecord({"leads": leads, "reason": reason, "meaning": REASONS.get(reason, "")})
+        for reason, leads in totals.most_common()
     ]
     return dg.MetadataValue.table(
-        records,
-        schema=_schema(
-            {"leads": "int", "outcome": "string", "reason": "string", "meaning": "string"}
-        ),
+        records, schema=_schema({"leads": "int", "reason": "string", "meaning": "string"})
     )
 
 
 def workflow_table(counts: Iterable[Count]) -> dg.MetadataValue:
-    """Leads per workflow and outcome."""
-    totals: dict[tuple[str, str], int] = {}
+    """At most 100 workflows, a row each: its leads, and a column for every outcome there is."""
+    totals: dict[str, Counter[str]] = {}
     for count in counts:
-        key = (count.workflow_id or "(blank)", count.outcome)
-        totals[key] = totals.get(key, 0) + count.leads
+        totals.setdefault(count.workflow_id, Counter())[count.outcome] += count.leads
+    present = {outcome for leads in totals.values() for outcome in leads}
+    outcomes = [name for name in ("eligible", *OUTCOMES) if name in present]
     records = [
-        dg.TableRecord({"workflow_id": workflow_id, "outcome": outcome, "leads": leads})
-        for (workflow_id, outcome), leads in sorted(totals.items())[: _MAX_ROWS * 5]
+        dg.TableRecord(
+            {"workflow_id": workflow_id or "(blank)", "leads": leads.total()}
+            | {outcome: leads[outcome] for outcome in outcomes}
+        )
+        for workflow_id, leads in sorted(totals.items())[: _MAX_ROWS * 5]
     ]
-    return dg.MetadataValue.table(
-        records, schema=_schema({"workflow_id": "string", "outcome": "string", "leads": "int"})
-    )
+    columns = {"workflow_id": "string", "leads": "int"} | dict.fromkeys(outcomes, "int")
+    return dg.MetadataValue.table(records, schema=_schema(columns))
 
 
 def sample_table(sample: Sequence[SampleRow]) -> dg.MetadataValue:
@@ -92,7 +96,7 @@ def batch_table(batches: Sequence[Batch]) -> dg.MetadataValue:
                 "why": batch.detail or "",
                 "leads": batch.row_count,
                 "bytes": batch.file_bytes or 0,
-                "file": batch.file_path or "",
+                "file": (batch.file_path or "").rsplit("/", 1)[-1],
             }
         )
         for batch in batches[: _MAX_ROWS * 5]

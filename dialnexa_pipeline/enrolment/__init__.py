@@ -6,6 +6,7 @@ from dialnexa_pipeline.enrolment.activating import (
     owe_activations,
 )
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations
+from dialnexa_pipeline.enrolment.earlier import EarlierRuns, earlier_runs
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
 from dialnexa_pipeline.enrolment.filling import BatchLimits
 from dialnexa_pipeline.enrolment.observing import observe_workflow
@@ -37,6 +38,7 @@ __all__ = [
     "Barred",
     "BatchLimits",
     "Destinations",
+    "EarlierRuns",
     "EraseReport",
     "ErasedPeople",
     "SampleRow",
@@ -46,6 +48,7 @@ __all__ = [
     "StagedLeads",
     "WithdrawReport",
     "activate_verified",
+    "earlier_runs",
     "erase",
     "held_outcome",
     "look_at_workflows",

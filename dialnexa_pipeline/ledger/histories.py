@@ -1,14 +1,17 @@
 """What the ledger knows of one lead or one number, from the first claim to the last refusal."""
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Batch, Plan
-from dialnexa_pipeline.ledger.tables import batches, claim_states, plans, rejected_rows
+from dialnexa_pipeline.ledger.tables import CLAIM_STATE, batches, claim_states, plans, rejected_rows
 from dialnexa_pipeline.ledger.transitions import pick_lead_ids
 
 _BEFORE_RUN = (
@@ -109,6 +112,30 @@ class Histories:
     def of_phone(self, phone: int, *, sync: str | None = None) -> History:
         """By the digits of the E.164 form, in one sync or in all."""
         return self._read(claim_states.c.phone == phone, rejected_rows.c.phone == f"+{phone}", sync)
+
+    def enrolling_runs(self, sync: str, leads: Collection[tuple[str, str, int]]) -> Counter[str]:
+        """Run → how many of some leads of a sync it enrolled; whose claim has ended is left out.
+
+        Args:
+            leads: key, workflow and digits of the E.164 form, each lead once.
+        """
+        dialect = self._database.dialect
+        statement = sa.text(
+            "SELECT claims.lead_key, batches.workflow_id, claims.phone, "
+            "COALESCE(batches.sent_by_run, plans.run_id) "
+            f"FROM {numbers_relation(dialect)} AS asked "
+            # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
+            "CROSS JOIN claims JOIN batches ON batches.batch_no = claims.batch_no "
+            "JOIN plans ON plans.plan_id = batches.plan_id "
+            "WHERE claims.phone = asked.number AND claims.live AND batches.sync = :sync "
+            f"AND {CLAIM_STATE} = 'enrolled'"
+        )
+        phones = sorted({phone for _, _, phone in leads})
+        with self._database.transaction() as connection:
+            found = connection.execute(
+                statement, {"sync": sync, "numbers": numbers_parameter(dialect, phones)}
+            )
+            return Counter(run for *lead, run in plain_rows(found) if tuple(lead) in leads)
 
     def newest_plans(self) -> list[PlanSummary]:
         """One a sync, by name."""

@@ -373,3 +373,18 @@ def test_a_sync_is_overdue_by_its_own_word_or_by_its_schedule(
     graph = project.definitions(**changes).resolve_asset_graph()
     policy = graph.get(dg.AssetKey(["loans", "enrolments"])).freshness_policy
     assert policy == (dg.FreshnessPolicy.time_window(fail_window=window) if window else None)
+
+
+def test_a_doubt_says_who_settles_it_and_a_held_one_how_it_is_released(project: Project) -> None:
+    project.sandbox.order_fault("error_before", status=504, method="POST")
+    first = check(project.run(in_doubt="hold"), "nothing_in_doubt")
+    assert not first.passed
+    assert "No sure answer to 1 batch with 50 leads." in (first.description or "")
+    assert "`dialnexa reconcile` or the next run settles them" in (first.description or "")
+    assert "Held" not in (first.description or "")
+    job = project.definitions(in_doubt="hold").resolve_job_def("loans_reconcile")
+    for _listing in range(2):
+        job.execute_in_process(instance=project.instance)
+    held = check(project.run(in_doubt="hold"), "nothing_in_doubt").description or ""
+    assert "Held for a person: 1 batch" in held
+    assert "`dialnexa reconcile --sync loans --release` lets the next run send them." in held

@@ -40,7 +40,7 @@ def workflow_status(
         severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
         description=" ".join(said)
         or (
-            f"{len(seen)} workflows can take their leads."
+            f"{len(seen)} workflow{'s' if len(seen) != 1 else ''} can take their leads."
             if seen
             else "No leads are planned, so no workflow was looked at."
         ),

@@ -39,14 +39,21 @@ def conservation(account: Account) -> dg.AssetCheckResult:
 def nothing_in_doubt(batches: Sequence[Batch]) -> dg.AssetCheckResult:
     """No batch of the sync waits for an answer; a warning when some do."""
     leads = sum(batch.row_count for batch in batches)
+    held = sum(batch.is_held for batch in batches)
     said = (
         "No batch is in doubt."
         if not batches
         else (
-            f"{len(batches)} batches with {leads} leads have no sure answer. They are not sent "
-            "again; `dialnexa reconcile`, or the next run, settles them."
+            f"No sure answer to {_batches(len(batches))} with {leads} leads. They are not sent "
+            "again; the sync's reconcile sensor, `dialnexa reconcile` or the next run settles them."
         )
     )
+    if held:
+        said += (
+            f" Held for a person: {_batches(held)}, since DialNexa's lists lack the rows and the "
+            f"sync says in_doubt: hold. `dialnexa reconcile --sync {batches[0].sync} --release` "
+            "lets the next run send them."
+        )
     return dg.AssetCheckResult(
         passed=not batches,
         check_name=NOTHING_IN_DOUBT,
@@ -54,6 +61,10 @@ def nothing_in_doubt(batches: Sequence[Batch]) -> dg.AssetCheckResult:
         description=said,
         metadata={"batches": len(batches), "leads": leads},
     )
+
+
+def _batches(number: int) -> str:
+    return f"{number} batch{'es' if number != 1 else ''}"
 
 
 def activated(activations: Sequence[Activation], owed: Sequence[str]) -> dg.AssetCheckResult:
