@@ -4,8 +4,10 @@
 # pyright: reportMissingTypeArgument=false
 
 import time
+from datetime import datetime
 
 import dagster as dg
+from pydantic import Field
 
 from dialnexa_pipeline.components.checks import (
     KEYS_UNIQUE,
@@ -16,7 +18,11 @@ from dialnexa_pipeline.components.checks import (
 )
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.lineage import screened_columns
-from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
+from dialnexa_pipeline.components.resources import (
+    LedgerResource,
+    StoreResource,
+    WarehouseResource,
+)
 from dialnexa_pipeline.components.showing import (
     per_second,
     reason_table,
@@ -25,6 +31,7 @@ from dialnexa_pipeline.components.showing import (
 )
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of, window_of
 from dialnexa_pipeline.enrolment import stage_leads, staged_path
+from dialnexa_pipeline.incremental import Reading, next_reading
 from dialnexa_pipeline.ledger import Count
 from dialnexa_pipeline.sources import KeysBroken, open_source
 from dialnexa_pipeline.store import Store
@@ -33,42 +40,60 @@ from dialnexa_pipeline.sync import SyncConfig
 _STAGED = "staged_path"
 
 
-def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
+class Screening(dg.Config):
+    """What a person may set for one run, in the launchpad."""
+
+    full_scan: bool = Field(
+        default=False,
+        description="Read every row of the source, not only what changed since the cursor.",
+    )
+
+
+def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
     """Read, map, normalise and screen; the result is one staged file."""
-    upstream = source_key(config)
-    key = dg.AssetKey([config.name, "screened_leads"])
+    upstream = source_key(sync)
+    key = dg.AssetKey([sync.name, "screened_leads"])
 
     @dg.asset(
         name="screened_leads",
-        key_prefix=config.name,
-        group_name=config.name,
-        owners=config.owners or None,
+        key_prefix=sync.name,
+        group_name=sync.name,
+        owners=sync.owners or None,
         kinds={"parquet", "python"},
         deps=[upstream] if upstream is not None else [],
-        partitions_def=partitions_of(config),
+        partitions_def=partitions_of(sync),
         check_specs=[
             check_spec(KEYS_UNIQUE, key),
-            *([check_spec(REQUIRED_VARIABLES, key)] if config.required_variables else []),
+            *([check_spec(REQUIRED_VARIABLES, key)] if sync.required_variables else []),
         ],
         description=(
-            f"Every row of the source of `{config.name}`, its phone normalised, with the reason "
+            f"Every row of the source of `{sync.name}`, its phone normalised, with the reason "
             "for each row that cannot be called. Nothing is claimed or sent."
         ),
     )
     def screened_leads(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
+        context: dg.AssetExecutionContext,
+        config: Screening,
+        ledger: LedgerResource,
+        warehouse: WarehouseResource,
+        store: StoreResource,
     ):
         started = time.monotonic()
-        path = staged_path(config.name, context.run.run_id, partition_key_of(context))
+        path = staged_path(sync.name, context.run.run_id, partition_key_of(context))
         with ending_canceled(context):
+            with ledger.open() as opened:
+                reading = next_reading(
+                    sync, opened, warehouse_url=warehouse.url, full_scan=config.full_scan
+                )
             source = open_source(
-                config.source,
+                sync.source,
                 warehouse_url=warehouse.url,
-                columns=config.source_columns,
-                window=window_of(context, config),
+                columns=sync.source_columns,
+                window=reading.since if reading is not None else window_of(context, sync),
             )
+            read = reading.read if reading is not None else None
             try:
-                staged = stage_leads(source, config.screening, store.open(), path)
+                staged = stage_leads(source, sync.screening, store.open(), path, read)
             except KeysBroken as broken:
                 # Without a materialisation: nothing is staged that could be planned.
                 yield keys_unique(broken.report)
@@ -82,25 +107,52 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
             for workflow, leads in staged.eligible.items()
         ]
         checks = [keys_unique(staged.keys)]
-        if config.required_variables:
-            checks.append(required_variables(config, staged))
+        if sync.required_variables:
+            checks.append(required_variables(sync, staged))
         yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": staged.source_rows,
                 "rows_per_second": per_second(staged.source_rows, started),
-                **screened_columns(config, upstream, staged.schema),
+                **screened_columns(sync, upstream, staged.schema),
                 "leads/eligible": sum(staged.eligible.values()),
                 "leads/invalid": sum(staged.counts.values()),
                 "reasons": reason_table(counts),
                 "workflows": workflow_table([*eligible, *counts]),
                 "sample": sample_table(staged.sample),
                 "source": source.description,
+                **_cursor_metadata(sync, reading),
                 _STAGED: path,
             },
             check_results=checks,
         )
 
     return screened_leads
+
+
+def _cursor_metadata(config: SyncConfig, reading: Reading | None) -> dict[str, str]:
+    """In words: what was read and why, and from where the next run may go on."""
+    if reading is None:
+        return {}
+    column = config.source.updated_at
+    if reading.since is None:
+        said = f"Every row. {reading.why}"
+    else:
+        said = (
+            f"Rows whose {column} is {_shown(reading.since.start)} or later, and rows without one. "
+            f"{reading.why}"
+        )
+    until = reading.read.until
+    following = f"No row has a {column} yet, so the next run reads everything again."
+    if until is not None:
+        following = (
+            f"{_shown(until)}, less cursor.look_back, once every lead of this run is settled; "
+            "until then the next run reads these rows again."
+        )
+    return {"cursor/read": said, "cursor/next": following}
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def staged_file(context: dg.AssetExecutionContext, config: SyncConfig, store: Store) -> str:

@@ -16,6 +16,7 @@ from dialnexa_pipeline.ledger.approvals import (
     approve_command,
 )
 from dialnexa_pipeline.ledger.changes import RecordTable
+from dialnexa_pipeline.ledger.cursors import Cursor, Cursors, PlanRead
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.erasures import BatchFile, Erasures, NotWithdrawn
@@ -70,6 +71,7 @@ class Ledger:
         self.histories = Histories(self._database)
         self.totals = Totals(self._database)
         self.watching = Watching(self._database)
+        self.cursors = Cursors(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -98,6 +100,8 @@ __all__ = [
     "Claim",
     "ClaimHistory",
     "Count",
+    "Cursor",
+    "Cursors",
     "Doubt",
     "Doubts",
     "Erasures",
@@ -115,6 +119,7 @@ __all__ = [
     "PendingChanges",
     "Plan",
     "PlanHeld",
+    "PlanRead",
     "PlanSummary",
     "PlanSuperseded",
     "Plans",
