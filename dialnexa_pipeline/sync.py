@@ -160,6 +160,11 @@ class PartitionsConfig(StrictModel):
         description="How far a window also reads what lies before it, for rows that came late: 2d. "
         "Who is enrolled already counts as duplicate/already_enrolled.",
     )
+    backfill: Literal["single_run", "per_partition"] | Annotated[int, Field(ge=1)] = Field(
+        default="per_partition",
+        description="A backfill of a range in a single_run, a run per_partition, or so many "
+        "partitions in each run.",
+    )
 
 
 class CursorConfig(StrictModel):

@@ -27,7 +27,7 @@ from dialnexa_pipeline.components.resources import (
     WarehouseResource,
 )
 from dialnexa_pipeline.components.showing import batch_table, outcome_metadata, record_schema
-from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
+from dialnexa_pipeline.components.windows import backfill_policy_of, partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import (
     Activation,
     SendReport,
@@ -58,6 +58,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"dialnexa", "table"},
         deps=[dg.AssetKey([config.name, "lead_batches"])],
         partitions_def=partitions_of(config),
+        backfill_policy=backfill_policy_of(config),
         freshness_policy=freshness_of(config),
         check_specs=[
             check_spec(CONSERVATION, key),

@@ -27,10 +27,11 @@ from dialnexa_pipeline.components.showing import (
     per_second,
     settled_sentence,
 )
-from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
+from dialnexa_pipeline.components.windows import backfill_policy_of, partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import BatchLimits, plan_leads, reconcile
 from dialnexa_pipeline.errors import DialNexaError
-from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.ledger import Ledger, Plan
+from dialnexa_pipeline.partitioning import covers, overlaps
 from dialnexa_pipeline.settings import Settings
 from dialnexa_pipeline.sync import SyncConfig
 
@@ -47,6 +48,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={config.batch.format, "python"},
         deps=[dg.AssetKey([config.name, "screened_leads"])],
         partitions_def=partitions_of(config),
+        backfill_policy=backfill_policy_of(config),
         check_specs=[
             check_spec(name, key) for name in (VOLUME_GUARD, REJECT_RATE, *preflight_checks(config))
         ],
@@ -67,11 +69,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         with ending_canceled(context), ledger.open() as opened:
             _settle_doubts(context, config, dialnexa, opened)
             preflight = Preflight(config, dialnexa)
-            plan = opened.plans.begin(
-                sync=config.name,
-                partition_key=partition_key_of(context),
-                run_id=context.run.run_id,
-            )
+            plan = _begin_plan(context, config, opened)
             limits = BatchLimits(
                 config.batch.format,
                 config.batch.max_rows,
@@ -115,6 +113,35 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         )
 
     return lead_batches
+
+
+def _begin_plan(context: dg.AssetExecutionContext, config: SyncConfig, ledger: Ledger) -> Plan:
+    """Open the run's plan, which takes over what runs of overlapping windows left unsent.
+
+    A plan of another window that waits for its approval, or that is being sent, keeps its leads.
+    """
+    key = partition_key_of(context)
+    others = [each for each in ledger.partitions.of(config.name) if each.partition_key != key]
+    covered = [each.partition_key for each in others if covers(config, key, each.partition_key)]
+    broken_off = [
+        each.partition_key
+        for each in others
+        if each.half_sent_by
+        and overlaps(config, key, each.partition_key)
+        and all(_has_ended(context.instance, run_id) for run_id in each.half_sent_by)
+    ]
+    return ledger.plans.begin(
+        sync=config.name,
+        partition_key=key,
+        run_id=context.run.run_id,
+        covers=covered,
+        broken_off=broken_off,
+    )
+
+
+def _has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished
 
 
 def _settle_doubts(

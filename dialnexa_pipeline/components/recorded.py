@@ -8,7 +8,7 @@ import dagster as dg
 from dialnexa_pipeline.components.checks import MATCHES_LEDGER, check_spec, compared
 from dialnexa_pipeline.components.resources import LedgerResource, WarehouseResource
 from dialnexa_pipeline.components.showing import reason_table, record_schema, sample_table
-from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
+from dialnexa_pipeline.components.windows import backfill_policy_of, partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import SampleRow
 from dialnexa_pipeline.records import (
     record_counts,
@@ -31,6 +31,7 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
+        backfill_policy=backfill_policy_of(config),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
         description=(
             "Counts by outcome per run, partition and workflow: `dialnexa_enrolment_counts`."
@@ -70,6 +71,7 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
+        backfill_policy=backfill_policy_of(config),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
         description=(
             "Every row that is not enrolled, with outcome, reason and sentence: "

@@ -29,7 +29,12 @@ from dialnexa_pipeline.components.showing import (
     sample_table,
     workflow_table,
 )
-from dialnexa_pipeline.components.windows import partition_key_of, partitions_of, window_of
+from dialnexa_pipeline.components.windows import (
+    backfill_policy_of,
+    partition_key_of,
+    partitions_of,
+    window_of,
+)
 from dialnexa_pipeline.enrolment import stage_leads, staged_path
 from dialnexa_pipeline.incremental import Reading, next_reading
 from dialnexa_pipeline.ledger import Count
@@ -38,6 +43,7 @@ from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
 
 _STAGED = "staged_path"
+_RECENT = 100
 
 
 class Screening(dg.Config):
@@ -62,6 +68,7 @@ def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
         kinds={"parquet", "python"},
         deps=[upstream] if upstream is not None else [],
         partitions_def=partitions_of(sync),
+        backfill_policy=backfill_policy_of(sync),
         check_specs=[
             check_spec(KEYS_UNIQUE, key),
             *([check_spec(REQUIRED_VARIABLES, key)] if sync.required_variables else []),
@@ -156,21 +163,24 @@ def _shown(moment: datetime) -> str:
 
 
 def staged_file(context: dg.AssetExecutionContext, config: SyncConfig, store: Store) -> str:
-    """This run's staged leads, or those of the latest run that screened this partition."""
-    own = staged_path(config.name, context.run.run_id, partition_key_of(context))
-    if own in store.list(own.rsplit("/", 1)[0]):
+    """This run's staged leads, or those of the latest run that screened this partition or range."""
+    partition_key = partition_key_of(context)
+    own = staged_path(config.name, context.run.run_id, partition_key)
+    folder = own.rsplit("/", 1)[0]
+    if own in store.list(folder):
         return own
     latest = context.instance.fetch_materializations(
         dg.AssetRecordsFilter(
             asset_key=dg.AssetKey([config.name, "screened_leads"]),
-            asset_partitions=[context.partition_key] if context.has_partition_key else None,
+            asset_partitions=[context.partition_key_range.start] if partition_key else None,
         ),
-        limit=1,
+        limit=_RECENT,
     ).records
-    if latest:
-        materialization = latest[0].asset_materialization
+    for record in latest:
+        materialization = record.asset_materialization
         path = materialization.metadata[_STAGED].value if materialization is not None else None
-        if isinstance(path, str):
+        # A partition is materialised by runs of ranges around it as well.
+        if isinstance(path, str) and path.startswith(f"{folder}/"):
             return path
     raise dg.Failure(
         f"Sync {config.name!r} has no screened leads to plan; materialise "

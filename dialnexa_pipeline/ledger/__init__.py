@@ -28,6 +28,7 @@ from dialnexa_pipeline.ledger.histories import (
     RefusalHistory,
 )
 from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
+from dialnexa_pipeline.ledger.overlapping import KnownPartition, Partitions
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
@@ -72,6 +73,7 @@ class Ledger:
         self.totals = Totals(self._database)
         self.watching = Watching(self._database)
         self.cursors = Cursors(self._database)
+        self.partitions = Partitions(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -110,12 +112,14 @@ __all__ = [
     "History",
     "Hold",
     "Holder",
+    "KnownPartition",
     "LeaseLost",
     "Ledger",
     "LedgerUnavailable",
     "NotWithdrawn",
     "NothingHeld",
     "OwedActivation",
+    "Partitions",
     "PendingChanges",
     "Plan",
     "PlanHeld",

@@ -186,7 +186,7 @@ def resolve_not_seen_again(
     key = (rejected_rows.c.sync, rejected_rows.c.workflow_id, rejected_rows.c.lead_key)
     before = sa.select(*key).where(
         rejected_rows.c.sync == plan.sync,
-        rejected_rows.c.partition_key == plan.partition_key,
+        rejected_rows.c.partition_key.in_((plan.partition_key, *plan.covers)),
         rejected_rows.c.plan_id != plan.plan_id,
         rejected_rows.c.resolved_at.is_(None),
     )

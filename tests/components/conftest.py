@@ -52,6 +52,7 @@ class Project:
         selection: list[str] | None = None,
         partition: str | None = None,
         full_scan: bool = False,
+        tags: dict[str, str] | None = None,
         **changes: Any,
     ) -> dg.ExecuteInProcessResult:
         name = changes.get("name", BASE["name"])
@@ -65,6 +66,7 @@ class Project:
                 raise_on_error=False,
                 asset_selection=keys,
                 partition_key=partition,
+                tags=tags,
                 run_config={"ops": screening} if full_scan else None,
             )
         )
