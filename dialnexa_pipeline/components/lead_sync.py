@@ -1,7 +1,5 @@
 """LeadSyncComponent: one YAML document becomes the assets, checks, job and schedule of a sync."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 from pydantic import BaseModel
 
@@ -10,7 +8,7 @@ from dialnexa_pipeline.components.ended_runs import SYNC_TAG
 from dialnexa_pipeline.components.progressed import lead_progress_asset
 from dialnexa_pipeline.components.reconciled import reconcile_job, reconcile_sensor
 from dialnexa_pipeline.components.scaffolding import LeadSyncScaffolder
-from dialnexa_pipeline.components.windows import partitions_of
+from dialnexa_pipeline.components.schedules import sync_schedule
 from dialnexa_pipeline.sync import ProgressConfig, SyncConfig
 
 # Not the sync's own tag: a long list must not keep a run that sends waiting in the queue.
@@ -56,7 +54,7 @@ def sync_definitions(config: SyncConfig) -> dg.Definitions:
     definitions = dg.Definitions(
         assets=assets,
         jobs=[job, reconciling],
-        schedules=[_schedule(config, config.schedule)] if config.schedule else [],
+        schedules=[sync_schedule(config, config.schedule)] if config.schedule else [],
         sensors=[reconcile_sensor(config, reconciling)],
     )
     if config.progress is None:
@@ -85,24 +83,3 @@ def _progress_definitions(config: SyncConfig, progress: ProgressConfig) -> dg.De
             )
         ]
     return dg.Definitions(assets=[asset], jobs=[job], schedules=schedules)
-
-
-def _schedule(config: SyncConfig, cron: str) -> dg.ScheduleDefinition:
-    partitions = partitions_of(config)
-
-    def requests(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        if partitions is None:
-            yield dg.RunRequest()
-            return
-        window = partitions.get_prev_partition_window(context.scheduled_execution_time)
-        if window is not None:
-            key = partitions.get_partition_key_for_timestamp(window.start.timestamp())
-            yield dg.RunRequest(partition_key=key)
-
-    return dg.ScheduleDefinition(
-        name=f"{config.name}_schedule",
-        job_name=config.name,
-        cron_schedule=cron,
-        execution_timezone=config.timezone,
-        execution_fn=requests,
-    )
