@@ -278,6 +278,12 @@ class SyncConfig(StrictModel):
         "Without it a sync with a schedule may miss one tick by two hours.",
     )
     schedule: str | None = Field(default=None, description="Cron of the sync's job.")
+    automation: Literal["after_upstream"] | None = Field(
+        default=None,
+        description="after_upstream: the sensor `<sync>_automation` starts a run each time "
+        "source.table, as an asset of the same Dagster deployment, was updated and its blocking "
+        "checks passed.",
+    )
     timezone: str = Field(
         default="UTC", description="IANA zone of schedule and partitions, for example Asia/Kolkata."
     )
@@ -324,6 +330,8 @@ class SyncConfig(StrictModel):
             )
         if self.partitions is not None and self.source.updated_at is None:
             raise ValueError("partitions need source.updated_at, the column they cut by")
+        if self.automation is not None and self.source.table is None:
+            raise ValueError("automation follows an upstream asset, so it needs source.table")
         if self.cursor and (self.partitions is not None or self.source.file is not None):
             raise ValueError("cursor belongs to a table or query without partitions; leave it out")
         if self.cursor and self.source.updated_at is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from dialnexa_pipeline.components.automation import condition_of
 from dialnexa_pipeline.components.checks import (
     ACTIVATED,
     CONSERVATION,
@@ -59,6 +60,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([config.name, "lead_batches"])],
         partitions_def=partitions_of(config),
         backfill_policy=backfill_policy_of(config),
+        automation_condition=condition_of(config, "enrolments"),
         freshness_policy=freshness_of(config),
         check_specs=[
             check_spec(CONSERVATION, key),

@@ -4,6 +4,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from dialnexa_pipeline.components.assets import sync_assets
+from dialnexa_pipeline.components.automation import automation_sensor
 from dialnexa_pipeline.components.ended_runs import SYNC_TAG
 from dialnexa_pipeline.components.progressed import lead_progress_asset
 from dialnexa_pipeline.components.reconciled import reconcile_job, reconcile_sensor
@@ -51,11 +52,14 @@ def sync_definitions(config: SyncConfig) -> dg.Definitions:
         description=f"Screen, plan, send and record the sync `{config.name}`.",
     )
     reconciling = reconcile_job(config, {SYNC_TAG: config.name})
+    sensors: list[dg.SensorDefinition] = [reconcile_sensor(config, reconciling)]
+    if config.automation is not None:
+        sensors.append(automation_sensor(config, assets, {SYNC_TAG: config.name}))
     definitions = dg.Definitions(
         assets=assets,
         jobs=[job, reconciling],
         schedules=[sync_schedule(config, config.schedule)] if config.schedule else [],
-        sensors=[reconcile_sensor(config, reconciling)],
+        sensors=sensors,
     )
     if config.progress is None:
         return definitions

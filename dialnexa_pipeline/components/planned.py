@@ -7,6 +7,7 @@ import time
 
 import dagster as dg
 
+from dialnexa_pipeline.components.automation import condition_of
 from dialnexa_pipeline.components.checks import (
     REJECT_RATE,
     ROWS_FOR_A_RATE,
@@ -49,6 +50,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([config.name, "screened_leads"])],
         partitions_def=partitions_of(config),
         backfill_policy=backfill_policy_of(config),
+        automation_condition=condition_of(config, "lead_batches"),
         check_specs=[
             check_spec(name, key) for name in (VOLUME_GUARD, REJECT_RATE, *preflight_checks(config))
         ],

@@ -5,6 +5,7 @@
 
 import dagster as dg
 
+from dialnexa_pipeline.components.automation import condition_of
 from dialnexa_pipeline.components.checks import MATCHES_LEDGER, check_spec, compared
 from dialnexa_pipeline.components.resources import LedgerResource, WarehouseResource
 from dialnexa_pipeline.components.showing import reason_table, record_schema, sample_table
@@ -32,6 +33,7 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
         backfill_policy=backfill_policy_of(config),
+        automation_condition=condition_of(config, "enrolment_counts"),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
         description=(
             "Counts by outcome per run, partition and workflow: `dialnexa_enrolment_counts`."
@@ -72,6 +74,7 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
         backfill_policy=backfill_policy_of(config),
+        automation_condition=condition_of(config, "rejected_rows"),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
         description=(
             "Every row that is not enrolled, with outcome, reason and sentence: "

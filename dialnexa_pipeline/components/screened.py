@@ -9,6 +9,7 @@ from datetime import datetime
 import dagster as dg
 from pydantic import Field
 
+from dialnexa_pipeline.components.automation import condition_of
 from dialnexa_pipeline.components.checks import (
     KEYS_UNIQUE,
     REQUIRED_VARIABLES,
@@ -69,6 +70,7 @@ def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
         deps=[upstream] if upstream is not None else [],
         partitions_def=partitions_of(sync),
         backfill_policy=backfill_policy_of(sync),
+        automation_condition=condition_of(sync, "screened_leads"),
         check_specs=[
             check_spec(KEYS_UNIQUE, key),
             *([check_spec(REQUIRED_VARIABLES, key)] if sync.required_variables else []),

@@ -50,6 +50,17 @@ GOOD: dict[str, Any] = {
             "cursor belongs to a table or query without partitions",
         ),
         ({"cursor": {"full_scan": "always"}}, "'always' is neither 'never' nor a duration"),
+        (
+            {"source": {"query": "SELECT 1", "key": "id", "phone": "p"}, "automation": True},
+            "Input should be 'after_upstream'",
+        ),
+        (
+            {
+                "source": {"query": "SELECT 1", "key": "id", "phone": "p"},
+                "automation": "after_upstream",
+            },
+            "automation follows an upstream asset, so it needs source.table",
+        ),
         ({"dedupe": "soon"}, "'soon' is neither 'forever' nor a duration"),
         ({"in_doubt": "resend"}, "'replan' or 'hold'"),
         ({"batch": {"max_bytes": "9 bananas"}}, "'9 bananas' is not a size"),
