@@ -113,7 +113,7 @@ class Cursors:
         reads = plan_reads.join(plans, plans.c.plan_id == plan_reads.c.plan_id)
         newest = sa.select(sa.func.max(plan_reads.c.until)).select_from(reads)
         full = sa.select(sa.func.max(plan_reads.c.began_at)).select_from(reads)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return Cursor(
                 connection.scalar(newest.where(*of_sync, *_is_settled())),
                 connection.scalar(full.where(*of_sync, plan_reads.c.since.is_(None))),

@@ -44,7 +44,7 @@ class Partitions:
             .distinct()
         )
         runs: dict[str, set[str]] = {}
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             keys = list(connection.execute(known.order_by(plans.c.partition_key)).scalars())
             for key, planned_by, sent_by in connection.execute(half_sent):
                 runs.setdefault(key, set()).update(each for each in (planned_by, sent_by) if each)
