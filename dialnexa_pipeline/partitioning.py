@@ -9,8 +9,20 @@ from dialnexa_pipeline.sync import SyncConfig
 _FORMATS = {"hour": "%Y-%m-%d-%H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m-%d"}
 
 
+# Between the first and the last partition of a range that one run reads.
+_TO = "..."
+
+
+def range_key(first: str, last: str) -> str:
+    """The ledger's partition key of a run that reads the partitions from first to last."""
+    return first if first == last else f"{first}{_TO}{last}"
+
+
 def window_of_partition(config: SyncConfig, partition: str) -> Window | None:
     """The half-open window of `updated_at` that a run of a partition reads; None for `""`: all.
+
+    Args:
+        partition: its key, or a range such as `2026-01-01...2026-01-31`.
 
     Raises:
         ConfigError: the sync has no partitions, or the key is none of its kind.
@@ -19,15 +31,51 @@ def window_of_partition(config: SyncConfig, partition: str) -> Window | None:
         return None
     if config.partitions is None:
         raise ConfigError(f"Sync {config.name!r} has no partitions; leave --partition out.")
-    every = config.partitions.every
-    try:
-        start = datetime.strptime(partition, _FORMATS[every]).replace(tzinfo=config.zone)
-    except ValueError:
+    span = _span(config, config.partitions.every, partition)
+    if span is None:
+        every, start = config.partitions.every, config.partitions.start
         raise ConfigError(
             f"{partition!r} is no partition of sync {config.name!r}, which has one every {every}; "
-            f"write for example {config.partitions.start:{_FORMATS[every]}}."
-        ) from None
-    return Window(start - config.partitions.look_back, _end(start, every))
+            f"write for example {start:{_FORMATS[every]}}, or first{_TO}last for a range."
+        )
+    return Window(span.start - config.partitions.look_back, span.end)
+
+
+def covers(config: SyncConfig, partition: str, other: str) -> bool:
+    """Whether a run of a partition or range reads all that a run of another one does."""
+    whole, part = _spans(config, partition, other)
+    return (
+        whole is not None
+        and part is not None
+        and whole.start <= part.start
+        and part.end <= whole.end
+    )
+
+
+def overlaps(config: SyncConfig, partition: str, other: str) -> bool:
+    """Whether two partitions or ranges have a moment in common, look-back apart."""
+    one, two = _spans(config, partition, other)
+    return one is not None and two is not None and one.start < two.end and two.start < one.end
+
+
+def _spans(config: SyncConfig, one: str, two: str) -> tuple[Window | None, Window | None]:
+    """None for keys of before the sync's partitions were cut anew."""
+    if config.partitions is None:
+        return None, None
+    every = config.partitions.every
+    return _span(config, every, one), _span(config, every, two)
+
+
+def _span(config: SyncConfig, every: str, partition: str) -> Window | None:
+    first, is_range, last = partition.partition(_TO)
+    try:
+        start, end = (
+            datetime.strptime(key, _FORMATS[every]).replace(tzinfo=config.zone)
+            for key in (first, last if is_range else first)
+        )
+    except ValueError:
+        return None
+    return Window(start, _end(end, every)) if start <= end else None
 
 
 def _end(start: datetime, every: str) -> datetime:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dialnexa_pipeline.enrolment import ErasedPeople, held_outcome
+from dialnexa_pipeline.incremental import next_reading
 from dialnexa_pipeline.leads import (
     REASONS,
     VARIABLE_PREFIX,
@@ -33,12 +34,15 @@ _REF_CHARACTERS = 21
 _SCREENED = ("raw_phone", "phone", "country", "phone_type")
 
 
-def preview(sync: str, *, partition: str = "", project: str | Path = ".") -> pd.DataFrame:
+def preview(
+    sync: str, *, partition: str = "", full_scan: bool = False, project: str | Path = "."
+) -> pd.DataFrame:
     """Every row of a sync's source with the outcome that a run would plan for it now.
 
     Args:
         sync: the name of a sync in the project's YAML files.
-        partition: its partition; `""` reads the whole source.
+        partition: its partition; `""` reads the whole source, or what changed since the cursor.
+        full_scan: read every row, also of a sync with a cursor.
         project: the folder below which these lie.
 
     Returns:
@@ -53,13 +57,17 @@ def preview(sync: str, *, partition: str = "", project: str | Path = ".") -> pd.
     """
     config = sync_named(sync, Path(project))
     settings = Settings.from_environment()
-    source = open_source(
-        config.source,
-        warehouse_url=settings.warehouse_url,
-        columns=config.source_columns,
-        window=window_of_partition(config, partition),
-    )
+    window = window_of_partition(config, partition)
     with Ledger(settings.ledger_url) as ledger:
+        reading = next_reading(
+            config, ledger, warehouse_url=settings.warehouse_url, full_scan=full_scan
+        )
+        source = open_source(
+            config.source,
+            warehouse_url=settings.warehouse_url,
+            columns=config.source_columns,
+            window=reading.since if reading is not None else window,
+        )
         judge = _Judge(config, ledger, ErasedPeople.of(ledger, settings.erasure_key))
         judged = [judge.judge(screen(batch, config.screening)) for batch in source.batches()]
     if not judged:

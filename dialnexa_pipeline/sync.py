@@ -64,6 +64,15 @@ def _freshness(value: object) -> object:
     return found
 
 
+def _full_scan(value: object) -> object:
+    if value == "never":
+        return value
+    found = _read_duration(value)
+    if found is None:
+        raise ValueError(f"{value!r} is neither 'never' nor a duration such as 7d or 12h")
+    return found
+
+
 # What YAML may say, for editors and `dg check yaml`; the validators make the Python value of it.
 _Size = Annotated[
     int,
@@ -74,6 +83,11 @@ _Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": r"^\d+[mhdw]$"}),
+]
+_FullScan = Annotated[
+    timedelta | Literal["never"],
+    BeforeValidator(_full_scan),
+    WithJsonSchema({"type": "string", "pattern": r"^(never|\d+[mhdw])$"}),
 ]
 _Dedupe = Annotated[
     timedelta | None,
@@ -146,6 +160,36 @@ class PartitionsConfig(StrictModel):
         description="How far a window also reads what lies before it, for rows that came late: 2d. "
         "Who is enrolled already counts as duplicate/already_enrolled.",
     )
+    backfill: Literal["single_run", "per_partition"] | Annotated[int, Field(ge=1)] = Field(
+        default="per_partition",
+        description="A backfill of a range in a single_run, a run per_partition, or so many "
+        "partitions in each run.",
+    )
+
+
+class CursorConfig(StrictModel):
+    """How a sync without partitions reads only what changed since `source.updated_at`."""
+
+    look_back: _Duration = Field(
+        default=timedelta(hours=1),
+        description="How far a run also reads what lies before the cursor, for rows that came "
+        "late.",
+    )
+    full_scan: _FullScan = Field(
+        default=timedelta(days=7),
+        description="Everything is read again after so long, or never: what leaves the source, or "
+        "changes without a new updated_at, is seen only then.",
+    )
+
+
+def _cursor(value: object) -> object:
+    return {} if value is True else value
+
+
+_Cursor = Annotated[
+    CursorConfig | Literal[False] | None,
+    BeforeValidator(_cursor, json_schema_input_type=CursorConfig | bool | None),
+]
 
 
 class ProgressConfig(StrictModel):
@@ -234,11 +278,23 @@ class SyncConfig(StrictModel):
         "Without it a sync with a schedule may miss one tick by two hours.",
     )
     schedule: str | None = Field(default=None, description="Cron of the sync's job.")
+    automation: Literal["after_upstream"] | None = Field(
+        default=None,
+        description="after_upstream: the sensor `<sync>_automation` starts a run each time "
+        "source.table, as an asset of the same Dagster deployment, was updated and its blocking "
+        "checks passed.",
+    )
     timezone: str = Field(
         default="UTC", description="IANA zone of schedule and partitions, for example Asia/Kolkata."
     )
     partitions: PartitionsConfig | None = Field(
         default=None, description="Windows of source.updated_at, one a partition."
+    )
+    cursor: _Cursor = Field(
+        default=None,
+        description="A sync without partitions reads only what changed since source.updated_at, "
+        "once all before it is settled; `false` reads everything each time. By default a sync "
+        "keeps one, unless `dedupe` is a duration, after which unchanged rows come due again.",
     )
     progress: _Progress = Field(
         default=None,
@@ -274,6 +330,12 @@ class SyncConfig(StrictModel):
             )
         if self.partitions is not None and self.source.updated_at is None:
             raise ValueError("partitions need source.updated_at, the column they cut by")
+        if self.automation is not None and self.source.table is None:
+            raise ValueError("automation follows an upstream asset, so it needs source.table")
+        if self.cursor and (self.partitions is not None or self.source.file is not None):
+            raise ValueError("cursor belongs to a table or query without partitions; leave it out")
+        if self.cursor and self.source.updated_at is None:
+            raise ValueError("cursor needs source.updated_at, the column it follows")
         return self
 
     @property
@@ -290,6 +352,14 @@ class SyncConfig(StrictModel):
             required_variables=tuple(self.required_variables),
             phone_types=frozenset(self.phone_types),
         )
+
+    @property
+    def incremental(self) -> CursorConfig | None:
+        """How this sync reads only what changed; None when each run reads all that it may."""
+        if self.cursor is not None:
+            return self.cursor or None
+        may = self.source.updated_at is not None and self.source.file is None
+        return CursorConfig() if may and self.partitions is None and self.dedupe is None else None
 
     @property
     def activates(self) -> bool:

@@ -52,6 +52,9 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if field.is_required() or value is PydanticUndefined:
         return "required"
+    if isinstance(value, timedelta) and value:
+        hours, days = value // timedelta(hours=1), value // timedelta(days=1)
+        return f"`{days}d`" if value == timedelta(days=days) else f"`{hours}h`"
     if value is None or value in ([], {}, timedelta(0)) or isinstance(value, BaseModel):
         return "forever" if "forever" in (field.description or "") else "none"
     return f"`{', '.join(value) if isinstance(value, list) else value}`"

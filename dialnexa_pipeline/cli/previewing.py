@@ -15,6 +15,9 @@ _SAMPLE = 10
 def preview(
     sync: Annotated[str, typer.Argument(help="A sync of this project.")],
     partition: Annotated[str, typer.Option(help="Its partition; everything by default.")] = "",
+    full_scan: Annotated[
+        bool, typer.Option("--full-scan", help="Every row, not only what changed.")
+    ] = False,
     project: Annotated[Path, typer.Option(help="Folder in which syncs are looked for.")] = Path(),
     as_json: Json = False,
 ) -> None:
@@ -26,7 +29,7 @@ def preview(
     from dialnexa_pipeline.project import sync_named
 
     with Sentences():
-        frame = preview_frame(sync, partition=partition, project=project)
+        frame = preview_frame(sync, partition=partition, full_scan=full_scan, project=project)
         files = estimate_files(frame, sync_named(sync, project))
     leads = frame.to_dict("list")
     of_rows = zip(*(leads[name] for name in ("workflow_id", "outcome", "reason")), strict=True)

@@ -125,7 +125,13 @@ def _relation(config: SyncConfig) -> str:
 
 def _window(config: SyncConfig) -> str:
     if config.partitions is None:
-        return ""
+        cursor = config.incremental
+        if cursor is None:
+            return ""
+        said = f" A run reads what changed by `{config.source.updated_at}`"
+        if cursor.full_scan == "never":
+            return f"{said}."
+        return f"{said}, and everything every {_duration(cursor.full_scan)}."
     said = (
         f" A partition holds a{'n' if config.partitions.every == 'hour' else ''} "
         f"{config.partitions.every} of `{config.source.updated_at}` in {config.timezone}, from "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from dialnexa_pipeline.components.automation import condition_of
 from dialnexa_pipeline.components.checks import (
     ACTIVATED,
     CONSERVATION,
@@ -36,7 +37,7 @@ from dialnexa_pipeline.components.showing import (
     reason_numbers,
     record_schema,
 )
-from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
+from dialnexa_pipeline.components.windows import backfill_policy_of, partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import (
     Activation,
     SendReport,
@@ -69,6 +70,8 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"dialnexa", "table"},
         deps=[dg.AssetKey([config.name, "lead_batches"])],
         partitions_def=partitions_of(config),
+        backfill_policy=backfill_policy_of(config),
+        automation_condition=condition_of(config, "enrolments"),
         freshness_policy=freshness_of(config),
         check_specs=[
             check_spec(CONSERVATION, key),

@@ -1,16 +1,15 @@
 """LeadSyncComponent: one YAML document becomes the assets, checks, job and schedule of a sync."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 from pydantic import BaseModel
 
 from dialnexa_pipeline.components.assets import sync_assets
+from dialnexa_pipeline.components.automation import automation_sensor
 from dialnexa_pipeline.components.ended_runs import SYNC_TAG
 from dialnexa_pipeline.components.progressed import lead_progress_asset
 from dialnexa_pipeline.components.reconciled import reconcile_job, reconcile_sensor
 from dialnexa_pipeline.components.scaffolding import LeadSyncScaffolder
-from dialnexa_pipeline.components.windows import partitions_of
+from dialnexa_pipeline.components.schedules import sync_schedule
 from dialnexa_pipeline.sync import ProgressConfig, SyncConfig
 
 # Not the sync's own tag: a long list must not keep a run that sends waiting in the queue.
@@ -53,11 +52,14 @@ def sync_definitions(config: SyncConfig) -> dg.Definitions:
         description=f"Screen, plan, send and record the sync `{config.name}`.",
     )
     reconciling = reconcile_job(config, {SYNC_TAG: config.name})
+    sensors: list[dg.SensorDefinition] = [reconcile_sensor(config, reconciling)]
+    if config.automation is not None:
+        sensors.append(automation_sensor(config, assets, {SYNC_TAG: config.name}))
     definitions = dg.Definitions(
         assets=assets,
         jobs=[job, reconciling],
-        schedules=[_schedule(config, config.schedule)] if config.schedule else [],
-        sensors=[reconcile_sensor(config, reconciling)],
+        schedules=[sync_schedule(config, config.schedule)] if config.schedule else [],
+        sensors=sensors,
     )
     if config.progress is None:
         return definitions
@@ -85,24 +87,3 @@ def _progress_definitions(config: SyncConfig, progress: ProgressConfig) -> dg.De
             )
         ]
     return dg.Definitions(assets=[asset], jobs=[job], schedules=schedules)
-
-
-def _schedule(config: SyncConfig, cron: str) -> dg.ScheduleDefinition:
-    partitions = partitions_of(config)
-
-    def requests(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        if partitions is None:
-            yield dg.RunRequest()
-            return
-        window = partitions.get_prev_partition_window(context.scheduled_execution_time)
-        if window is not None:
-            key = partitions.get_partition_key_for_timestamp(window.start.timestamp())
-            yield dg.RunRequest(partition_key=key)
-
-    return dg.ScheduleDefinition(
-        name=f"{config.name}_schedule",
-        job_name=config.name,
-        cron_schedule=cron,
-        execution_timezone=config.timezone,
-        execution_fn=requests,
-    )

@@ -31,14 +31,19 @@ def workflow_links(workflow_ids: Iterable[str]) -> dict[str, dg.MetadataValue]:
 
 
 def upstream_run(
-    context: dg.AssetExecutionContext, asset: dg.AssetKey | None, partition: str = ""
+    context: dg.AssetExecutionContext, asset: dg.AssetKey | None, *, same_partitions: bool = False
 ) -> dict[str, dg.MetadataValue]:
-    """The run that materialised the upstream asset last, when Dagster knows of one."""
+    """The run that materialised the upstream asset last, when Dagster knows of one.
+
+    Args:
+        same_partitions: the upstream asset has this run's partitions.
+    """
     if asset is None:
         return {}
+    is_partitioned = context.has_partition_key or context.has_partition_key_range
+    partitions = list(context.partition_keys) if same_partitions and is_partitioned else None
     latest = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[partition] if partition else None),
-        limit=1,
+        dg.AssetRecordsFilter(asset_key=asset, asset_partitions=partitions), limit=1
     ).records
     return {"upstream_run": dg.MetadataValue.dagster_run(latest[0].run_id)} if latest else {}
 

@@ -7,6 +7,7 @@ import time
 
 import dagster as dg
 
+from dialnexa_pipeline.components.automation import condition_of
 from dialnexa_pipeline.components.checks import (
     REJECT_RATE,
     ROWS_FOR_A_RATE,
@@ -30,10 +31,11 @@ from dialnexa_pipeline.components.showing import (
     reason_numbers,
     settled_sentence,
 )
-from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
+from dialnexa_pipeline.components.windows import backfill_policy_of, partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import BatchLimits, earlier_runs, plan_leads, reconcile
 from dialnexa_pipeline.errors import DialNexaError
-from dialnexa_pipeline.ledger import Account, Ledger
+from dialnexa_pipeline.ledger import Account, Ledger, Plan
+from dialnexa_pipeline.partitioning import covers, overlaps
 from dialnexa_pipeline.settings import Settings
 from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
@@ -53,6 +55,8 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={config.batch.format, "python"},
         deps=[screened],
         partitions_def=partitions_of(config),
+        backfill_policy=backfill_policy_of(config),
+        automation_condition=condition_of(config, "lead_batches"),
         check_specs=[
             check_spec(name, key) for name in (VOLUME_GUARD, REJECT_RATE, *preflight_checks(config))
         ],
@@ -70,11 +74,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         with ending_canceled(context), ledger.open() as opened:
             _settle_doubts(context, config, dialnexa, opened)
             preflight = Preflight(config, dialnexa)
-            plan = opened.plans.begin(
-                sync=config.name,
-                partition_key=partition_key_of(context),
-                run_id=context.run.run_id,
-            )
+            plan = _begin_plan(context, config, opened)
             limits = BatchLimits(
                 config.batch.format,
                 config.batch.max_rows,
@@ -110,7 +110,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 "files": len(batches),
                 "rows_per_second": per_second(account.source_rows, started),
                 **workflow_links(batch.workflow_id for batch in batches),
-                **upstream_run(context, screened, plan.partition_key),
+                **upstream_run(context, screened, same_partitions=True),
                 "plan_id": plan.plan_id,
                 **reason_numbers(account.counts),
                 **uploaded_columns(config),
@@ -136,6 +136,35 @@ def _enrolled_before(
         return {}
     earlier = earlier_runs(ledger, store, staged, sync=account.plan.sync, wanted=leads)
     return {"already_enrolled": earlier_runs_table(earlier, leads)}
+
+
+def _begin_plan(context: dg.AssetExecutionContext, config: SyncConfig, ledger: Ledger) -> Plan:
+    """Open the run's plan, which takes over what runs of overlapping windows left unsent.
+
+    A plan of another window that waits for its approval, or that is being sent, keeps its leads.
+    """
+    key = partition_key_of(context)
+    others = [each for each in ledger.partitions.of(config.name) if each.partition_key != key]
+    covered = [each.partition_key for each in others if covers(config, key, each.partition_key)]
+    broken_off = [
+        each.partition_key
+        for each in others
+        if each.half_sent_by
+        and overlaps(config, key, each.partition_key)
+        and all(_has_ended(context.instance, run_id) for run_id in each.half_sent_by)
+    ]
+    return ledger.plans.begin(
+        sync=config.name,
+        partition_key=key,
+        run_id=context.run.run_id,
+        covers=covered,
+        broken_off=broken_off,
+    )
+
+
+def _has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished
 
 
 def _settle_doubts(

@@ -5,6 +5,7 @@
 
 import dagster as dg
 
+from dialnexa_pipeline.components.automation import condition_of
 from dialnexa_pipeline.components.checks import MATCHES_LEDGER, check_spec, compared
 from dialnexa_pipeline.components.describing import (
     asset_tags,
@@ -18,7 +19,7 @@ from dialnexa_pipeline.components.showing import (
     record_schema,
     sample_table,
 )
-from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
+from dialnexa_pipeline.components.windows import backfill_policy_of, partition_key_of, partitions_of
 from dialnexa_pipeline.enrolment import SampleRow
 from dialnexa_pipeline.records import (
     record_counts,
@@ -42,6 +43,8 @@ def enrolment_counts_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
+        backfill_policy=backfill_policy_of(config),
+        automation_condition=condition_of(config, "enrolment_counts"),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
         description=describe_enrolment_counts(config),
     )
@@ -80,6 +83,8 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         kinds={"table"},
         deps=[dg.AssetKey([config.name, "enrolments"])],
         partitions_def=partitions_of(config),
+        backfill_policy=backfill_policy_of(config),
+        automation_condition=condition_of(config, "rejected_rows"),
         check_specs=[check_spec(MATCHES_LEDGER, key)],
         description=describe_rejected_rows(config),
     )

@@ -15,7 +15,7 @@ attributes:
     phone: mobile                    # any spelling
     # country: country_code          # column of ISO codes such as IN
     default_country: IN              # for numbers in national form
-    # updated_at: updated_at         # needed by partitions
+    # updated_at: updated_at         # runs read what changed since; moves whenever a row does
   # EDIT 2: the workflow that calls them; `dialnexa doctor` lists yours.
   workflow: wf_change_me             # or workflow_column: workflow_id
   # EDIT 3: what the agent may know. Uploaded header: source column; nothing else leaves.

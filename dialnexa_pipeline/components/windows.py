@@ -1,7 +1,8 @@
-"""From a partition of Dagster to the window of the source it reads."""
+"""From the partitions of a run in Dagster to the window of the source it reads."""
 
 import dagster as dg
 
+from dialnexa_pipeline.partitioning import range_key
 from dialnexa_pipeline.sources import Window
 from dialnexa_pipeline.sync import SyncConfig
 
@@ -22,9 +23,25 @@ def partitions_of(config: SyncConfig) -> dg.TimeWindowPartitionsDefinition | Non
     return _DEFINITIONS[config.partitions.every](start_date=text, timezone=config.timezone)
 
 
+def backfill_policy_of(config: SyncConfig) -> dg.BackfillPolicy | None:
+    """How many partitions one run of a backfill reads; None when the sync has none."""
+    if config.partitions is None:
+        return None
+    match config.partitions.backfill:
+        case "single_run":
+            return dg.BackfillPolicy.single_run()
+        case "per_partition":
+            return dg.BackfillPolicy.multi_run(1)
+        case int(partitions):
+            return dg.BackfillPolicy.multi_run(partitions)
+
+
 def partition_key_of(context: dg.AssetExecutionContext) -> str:
-    """The partition of this run as the ledger knows it; empty for an unpartitioned sync."""
-    return context.partition_key if context.has_partition_key else ""
+    """The partition or range of this run as the ledger knows it; empty without partitions."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return ""
+    keys = context.partition_key_range
+    return range_key(keys.start, keys.end)
 
 
 def window_of(context: dg.AssetExecutionContext, config: SyncConfig) -> Window | None:
@@ -32,7 +49,7 @@ def window_of(context: dg.AssetExecutionContext, config: SyncConfig) -> Window |
 
     It begins the sync's `look_back` earlier than the partition does.
     """
-    if config.partitions is None or not context.has_partition_key:
+    if config.partitions is None or not partition_key_of(context):
         return None
     window = context.partition_time_window
     return Window(window.start - config.partitions.look_back, window.end)

@@ -19,6 +19,7 @@ from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barre
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
+from dialnexa_pipeline.enrolment.staging import staged_read
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import (
@@ -79,6 +80,9 @@ def plan_leads(
         Committing(plan, ledger, store, limits) as committing,
     ):
         planner = _Planner(plan, ledger, limits, dedupe=dedupe, destinations=destinations)
+        read = staged_read(parquet.schema_arrow)
+        if read is not None:
+            ledger.cursors.note(plan, read)
         for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS):
             rows += batch.num_rows
             leads = pa.Table.from_batches([batch])

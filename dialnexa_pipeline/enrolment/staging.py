@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, blank_variables, screen
+from dialnexa_pipeline.ledger import PlanRead
 from dialnexa_pipeline.phones import mask_phone
 from dialnexa_pipeline.sources import KeyReport, Source, check_keys
 from dialnexa_pipeline.store import Store
@@ -25,6 +26,7 @@ _SAMPLE_ROWS = 20
 # A dictionary of texts that are all different costs time and saves nothing.
 _OF_FEW_VALUES = ("workflow_id", "country", "phone_type", "outcome", "reason")
 _DIGITS_OF_A_PHONE = 10
+_READ = b"dialnexa.read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,23 @@ def staged_path(sync: str, run_id: str, partition_key: str) -> str:
     return f"{sync}/screened/{part}/{run_id}.parquet"
 
 
-def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: str) -> StagedLeads:
+def staged_read(schema: pa.Schema) -> PlanRead | None:
+    """What the leads of a staged file are of the source; None for a sync without a cursor."""
+    text = (schema.metadata or {}).get(_READ)
+    return PlanRead.of_text(text) if text is not None else None
+
+
+def stage_leads(
+    source: Source,
+    screening: ScreeningConfig,
+    store: Store,
+    path: str,
+    read: PlanRead | None = None,
+) -> StagedLeads:
     """Screen the source batch by batch into `path`; nothing is claimed and nothing is sent.
+
+    Args:
+        read: is written into the file, for the plan that is made of it.
 
     Raises:
         SourceError: the source cannot be read.
@@ -92,6 +109,8 @@ def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: 
             for leads in _screened(source.batches(), screening):
                 if writer is None:
                     schema = leads.schema
+                    if read is not None:
+                        schema = schema.with_metadata({_READ: read.as_text()})
                     writer = pq.ParquetWriter(
                         local,
                         schema,

@@ -16,6 +16,7 @@ from dialnexa_pipeline.ledger.approvals import (
     approve_command,
 )
 from dialnexa_pipeline.ledger.changes import RecordTable
+from dialnexa_pipeline.ledger.cursors import Cursor, Cursors, PlanRead
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.erasures import BatchFile, Erasures, NotWithdrawn
@@ -27,6 +28,7 @@ from dialnexa_pipeline.ledger.histories import (
     RefusalHistory,
 )
 from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
+from dialnexa_pipeline.ledger.overlapping import KnownPartition, Partitions
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     Account,
@@ -70,6 +72,8 @@ class Ledger:
         self.histories = Histories(self._database)
         self.totals = Totals(self._database)
         self.watching = Watching(self._database)
+        self.cursors = Cursors(self._database)
+        self.partitions = Partitions(self._database)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""
@@ -98,6 +102,8 @@ __all__ = [
     "Claim",
     "ClaimHistory",
     "Count",
+    "Cursor",
+    "Cursors",
     "Doubt",
     "Doubts",
     "Erasures",
@@ -106,15 +112,18 @@ __all__ = [
     "History",
     "Hold",
     "Holder",
+    "KnownPartition",
     "LeaseLost",
     "Ledger",
     "LedgerUnavailable",
     "NotWithdrawn",
     "NothingHeld",
     "OwedActivation",
+    "Partitions",
     "PendingChanges",
     "Plan",
     "PlanHeld",
+    "PlanRead",
     "PlanSummary",
     "PlanSuperseded",
     "Plans",

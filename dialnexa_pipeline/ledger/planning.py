@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
-from dialnexa_pipeline.ledger.abandoned import release_abandoned, release_unsent
+from dialnexa_pipeline.ledger.abandoned import (
+    release_abandoned,
+    release_partitions,
+    release_unsent,
+)
 from dialnexa_pipeline.ledger.approvals import Hold, pass_on_approval, refuse_when_held
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.changes import note_change
@@ -44,6 +48,8 @@ class Plans:
         sync: str,
         partition_key: str,
         run_id: str,
+        covers: Collection[str] = (),
+        broken_off: Collection[str] = (),
         lease: timedelta = timedelta(seconds=60),
     ) -> Plan:
         """Open a plan; claims of this sync and partition that were never sent are released.
@@ -52,11 +58,16 @@ class Plans:
         is being sent, or is in doubt, keeps its claims (docs/design.md, invariant 1).
 
         Args:
+            covers: other partitions of the sync of which this plan reads every row too: their
+                claims that were never sent are released as well.
+            broken_off: partitions that share rows with it, whose runs ended before all was sent:
+                as with `covers`, and whoever wants the rest of their rows runs them again.
             lease: how long the plan counts as alive unless its planner renews it.
         """
-        plan = Plan(secrets.token_hex(8), sync, partition_key, run_id)
+        plan = Plan(secrets.token_hex(8), sync, partition_key, run_id, tuple(sorted(covers)))
         with self._database.transaction() as connection:
-            self._database.lock(connection, f"{sync}\x1f{partition_key}")
+            for key in sorted({partition_key, *covers, *broken_off}):
+                self._database.lock(connection, f"{sync}\x1f{key}")
             now = self._database.now(connection)
             of_partition = (plans.c.sync == sync, plans.c.partition_key == partition_key)
             connection.execute(
@@ -66,6 +77,7 @@ class Plans:
             )
             earlier = sa.select(plans.c.plan_id).where(*of_partition)
             release_unsent(connection, batches.c.plan_id.in_(earlier), now)
+            release_partitions(connection, sync, {*covers, *broken_off}, now)
             release_abandoned(connection, now)
             connection.execute(
                 sa.insert(plans).values(

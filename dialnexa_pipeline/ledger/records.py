@@ -10,12 +10,17 @@ BatchState = Literal["planned", "sending", "enrolled", "rejected", "failed", "in
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One screening and planning pass of a sync and partition."""
+    """One screening and planning pass of a sync and partition.
+
+    Attributes:
+        covers: other partitions of the sync of which it reads every row too.
+    """
 
     plan_id: str
     sync: str
     partition_key: str
     run_id: str
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

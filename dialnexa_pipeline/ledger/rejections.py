@@ -7,7 +7,13 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.records import Batch, Plan, RefusedRow
-from dialnexa_pipeline.ledger.tables import batches, claim_states, claims, rejected_rows
+from dialnexa_pipeline.ledger.tables import (
+    batches,
+    claim_states,
+    claims,
+    plan_reads,
+    rejected_rows,
+)
 
 _COLUMNS = {
     "workflow_id": "text",
@@ -171,11 +177,16 @@ def resolve_not_seen_again(
 
     A lead that is only planned again is resolved once it is enrolled, and one in doubt once its
     batch is settled. An earlier planner may have listed it as in doubt when it was settled already.
+    A plan that read only what changed says nothing of the rows that it did not read.
     """
+    since = sa.select(plan_reads.c.since).where(plan_reads.c.plan_id == plan.plan_id)
+    if connection.scalar(since) is not None:
+        _resolve_surely_gone(connection, plan, now=now, change_id=change_id)
+        return
     key = (rejected_rows.c.sync, rejected_rows.c.workflow_id, rejected_rows.c.lead_key)
     before = sa.select(*key).where(
         rejected_rows.c.sync == plan.sync,
-        rejected_rows.c.partition_key == plan.partition_key,
+        rejected_rows.c.partition_key.in_((plan.partition_key, *plan.covers)),
         rejected_rows.c.plan_id != plan.plan_id,
         rejected_rows.c.resolved_at.is_(None),
     )
@@ -201,4 +212,39 @@ def resolve_not_seen_again(
         sa.update(rejected_rows)
         .where(sa.tuple_(*key).in_(gone))
         .values(resolved_at=now, change_id=change_id)
+    )
+
+
+def _resolve_surely_gone(
+    connection: sa.Connection, plan: Plan, *, now: datetime, change_id: int
+) -> None:
+    """Resolve rows whose lead is enrolled, or was met by this plan under another workflow."""
+    open_rows = (
+        "SELECT sync, workflow_id, lead_key FROM rejected_rows WHERE sync = :sync "
+        "AND partition_key = :partition_key AND plan_id <> :plan_id AND resolved_at IS NULL"
+    )
+    claimed = "FROM batches JOIN claims ON claims.batch_no = batches.batch_no"
+    connection.execute(
+        sa.text(
+            "UPDATE rejected_rows SET resolved_at = :now, change_id = :change_id "
+            "WHERE (sync, workflow_id, lead_key) IN ("
+            f"{open_rows} AND EXISTS (SELECT 1 {claimed} WHERE claims.live "
+            "AND claims.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
+            "AND claims.lead_key = rejected_rows.lead_key AND batches.sync = rejected_rows.sync "
+            "AND batches.workflow_id = rejected_rows.workflow_id "
+            "AND COALESCE(claims.state, batches.state) = 'enrolled') UNION "
+            # A key is one row of the source, which is in one workflow.
+            f"SELECT * FROM ({open_rows} AND lead_key IN ("
+            "SELECT lead_key FROM rejected_rows WHERE sync = :sync AND plan_id = :plan_id "
+            f"UNION SELECT claims.lead_key {claimed} WHERE batches.plan_id = :plan_id) EXCEPT "
+            f"SELECT batches.sync, batches.workflow_id, claims.lead_key {claimed} "
+            "WHERE batches.plan_id = :plan_id) AS moved)"
+        ).bindparams(sa.bindparam("now", type_=rejected_rows.c.resolved_at.type)),
+        {
+            "now": now,
+            "change_id": change_id,
+            "sync": plan.sync,
+            "partition_key": plan.partition_key,
+            "plan_id": plan.plan_id,
+        },
     )

@@ -58,6 +58,18 @@ plan_counts = sa.Table(
     sa.Column("leads", sa.BigInteger, nullable=False),
 )
 
+# What a plan of a sync with a cursor read of its source: everything, where `since` is null.
+plan_reads = sa.Table(
+    "plan_reads",
+    metadata,
+    sa.Column("plan_id", sa.Text, sa.ForeignKey("plans.plan_id"), primary_key=True),
+    # Of all that screening depends on: another one begins with everything.
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("since", UtcDateTime),
+    sa.Column("until", UtcDateTime),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+)
+
 batches = sa.Table(
     "batches",
     metadata,

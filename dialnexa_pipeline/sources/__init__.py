@@ -1,12 +1,13 @@
 """Leads as Arrow record batches from a table, a query or a file."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
 from dialnexa_pipeline.errors import SourceError
-from dialnexa_pipeline.sources.config import SourceConfig, Window
+from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
 from dialnexa_pipeline.sources.keys import KeyReport, KeysBroken, check_keys
 from dialnexa_pipeline.sources.relation import RelationSource
 from dialnexa_pipeline.sources.spreadsheet import FileSource
@@ -26,14 +27,14 @@ def open_source(
     *,
     warehouse_url: str,
     columns: Sequence[str],
-    window: Window | None = None,
+    window: Window | Since | None = None,
     batch_rows: int = 65_536,
 ) -> Source:
     """The source that a sync names; nothing is opened before its batches are read.
 
     Args:
         columns: source columns to read, each once.
-        window: only rows whose `updated_at` lies in it; files have no windows.
+        window: only rows whose `updated_at` lies in it, or is no older; files have no windows.
 
     Raises:
         ConfigError: the warehouse's URL is none.
@@ -57,12 +58,27 @@ def open_source(
     )
 
 
+def newest_moment(
+    config: SourceConfig, *, warehouse_url: str, since: Since | None, until: datetime
+) -> datetime | None:
+    """The newest `updated_at` that is `since` or later, and not after `until`.
+
+    Raises:
+        ConfigError: the warehouse's URL is none.
+        SourceError: the relation or the column is missing, or holds no moments.
+    """
+    source = RelationSource(config, url=warehouse_url, columns=[], window=since, batch_rows=1)
+    return source.newest(until)
+
+
 __all__ = [
     "KeyReport",
     "KeysBroken",
+    "Since",
     "Source",
     "SourceConfig",
     "Window",
     "check_keys",
+    "newest_moment",
     "open_source",
 ]

@@ -47,3 +47,14 @@ class Window:
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None:
             raise ValueError("the bounds of a window need a timezone")
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Rows whose `updated_at` is `start` or later, and rows that have none."""
+
+    start: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None:
+            raise ValueError("the moment needs a timezone")

@@ -1,6 +1,7 @@
 """Leads from a table or a read-only query, streamed as Arrow batches."""
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -14,10 +15,16 @@ from dialnexa_pipeline.sources.adbc import (
     adbc_batches,
 )
 from dialnexa_pipeline.sources.arrays import batch_of, checked
-from dialnexa_pipeline.sources.config import SourceConfig, Window
+from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
 from dialnexa_pipeline.sources.postgres_columns import postgres_columns, postgres_plan
 from dialnexa_pipeline.sources.sqlite_columns import sqlite_plan
-from dialnexa_pipeline.sources.statements import refuse_writing, relation_of, select_leads
+from dialnexa_pipeline.sources.statements import (
+    moment_of,
+    refuse_writing,
+    relation_of,
+    select_leads,
+    select_newest,
+)
 from dialnexa_pipeline.sources.warehouse import explained, reading, shown, warehouse_url
 
 
@@ -35,7 +42,7 @@ class RelationSource:
         *,
         url: str,
         columns: Sequence[str],
-        window: Window | None,
+        window: Window | Since | None,
         batch_rows: int,
     ) -> None:
         self._config = config
@@ -74,6 +81,20 @@ class RelationSource:
         except CannotConnectError:
             with reading(self._url, self.description) as connection:
                 yield from self._read(connection, statement)
+
+    def newest(self, until: datetime) -> datetime | None:
+        """The newest `updated_at` within the window that is not after `until`.
+
+        Raises:
+            ConfigError: no driver for the warehouse's URL is installed.
+            SourceError: the relation or the column is missing, or holds no moments.
+        """
+        column = str(self._config.updated_at)
+        with reading(self._url, self.description) as connection:
+            relation = relation_of(connection, self._config, [column])
+            dialect = connection.dialect.name
+            statement = select_newest(relation.c[column], self._window, until, dialect)
+            return moment_of(connection.scalar(statement), column)
 
     def _plan(
         self, connection: sa.Connection, address: Address | None

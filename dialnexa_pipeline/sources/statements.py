@@ -2,20 +2,22 @@
 
 import re
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
 from dialnexa_pipeline.errors import SourceError
-from dialnexa_pipeline.sources.config import SourceConfig, Window
+from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
 from dialnexa_pipeline.sources.warehouse import shown
 
 _NOT_CODE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.S)
 _READS = re.compile(r"[\s(]*(?:select|with)\b", re.I)
 _KEEPS_NO_ZONE = frozenset({"duckdb", "mysql", "mariadb"})
 _SQLITE_MOMENT = "%Y-%m-%d %H:%M:%f"
+# What Python can say of an older moment depends on the driver.
+_OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def refuse_writing(query: str) -> None:
@@ -59,7 +61,7 @@ def select_leads(
     relation: sa.FromClause,
     config: SourceConfig,
     columns: Sequence[str],
-    window: Window | None,
+    window: Window | Since | None,
     dialect: str,
     *,
     as_text: Collection[str] = (),
@@ -75,13 +77,59 @@ def select_leads(
     )
     if window is None or config.updated_at is None:
         return statement
-    moment: sa.ColumnElement[Any] = relation.c[config.updated_at]
-    if dialect == "sqlite":
-        # SQLite keeps moments as text in many spellings; its own function brings them to one.
-        moment = sa.func.strftime(_SQLITE_MOMENT, moment)
     return statement.where(
-        moment >= _bound(window.start, dialect), moment < _bound(window.end, dialect)
+        _within(_moment(relation.c[config.updated_at], dialect), window, dialect)
     )
+
+
+def select_newest(
+    column: sa.ColumnElement[Any], window: Window | Since | None, until: datetime, dialect: str
+) -> sa.Select[Any]:
+    """The newest moment of a column within a window and not after `until`.
+
+    A moment to come would keep every row before it from being read.
+    """
+    moment = _moment(column, dialect)
+    # DuckDB hands out a moment with a zone only where pytz is installed.
+    shown = sa.cast(moment, sa.TIMESTAMP) if dialect == "duckdb" else moment
+    statement = sa.select(sa.func.max(shown)).where(
+        moment >= _bound(_OLDEST, dialect), moment <= _bound(until, dialect)
+    )
+    return statement if window is None else statement.where(_within(moment, window, dialect))
+
+
+def moment_of(value: object, column: str) -> datetime | None:
+    """A moment as a driver tells it, in UTC, which is the zone of the session.
+
+    Raises:
+        SourceError: it is none.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise SourceError(
+            f"source.updated_at: the column {column!r} holds {type(value).__name__} values, and "
+            "no moments. Name a column of dates or timestamps, or set cursor: false."
+        )
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _moment(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
+    """SQLite keeps moments as text in many spellings; its own function brings them to one."""
+    return sa.func.strftime(_SQLITE_MOMENT, column) if dialect == "sqlite" else column
+
+
+def _within(
+    moment: sa.ColumnElement[Any], window: Window | Since, dialect: str
+) -> sa.ColumnElement[bool]:
+    is_after = moment >= _bound(window.start, dialect)
+    if isinstance(window, Since):
+        return sa.or_(moment.is_(None), is_after)
+    return sa.and_(is_after, moment < _bound(window.end, dialect))
 
 
 def _as_text(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:

@@ -34,3 +34,15 @@ def test_the_sentence_of_a_run_again_says_what_was_measured() -> None:
         f"take {million['fresh_seconds']} s, {million['unchanged_seconds']} s when they are run "
         f"again unchanged and {million['new_leads_seconds']} s when 1,000 are new"
     ) in readme
+
+
+def test_the_sentence_of_backfills_says_what_was_measured() -> None:
+    readme = " ".join((_ROOT / "README.md").read_text().split())
+    lines = json.loads((_ROOT / "benchmarks" / "results" / "backfills.json").read_text())
+    seconds = {name: value for line in lines for name, value in line["seconds"].items()}
+    assert (
+        f"over a million unchanged leads takes {seconds['unchanged, with the cursor']} s, a full "
+        f"scan {seconds['unchanged, full scan']} s"
+    ) in readme
+    assert f"in one run in {seconds['365 days in one run']} s" in readme
+    assert f"of single days take {seconds['30 days in a run each']} s" in readme

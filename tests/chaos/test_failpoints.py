@@ -66,3 +66,13 @@ def test_killed_exactly_here(where: list[Place], name: str) -> None:
     assert result.faults[f"failpoint {name}"] == 1, "the point was not reached"
     assert not result.verdict.violations, tell(result)
     assert result.verdict.enrolled == 9
+
+
+@pytest.mark.parametrize("name", ["screen.staged", "plan.claimed", "plan.ready", "send.answered"])
+def test_a_cursor_passes_nobody_whom_a_killed_run_left(where: list[Place], name: str) -> None:
+    killed = RunOrder("sync", failpoint=f"{name}=kill@1")
+    history = History(nine_people(cursor=True), [Event((killed,))], where[0])
+    result = history.play()
+    assert result.faults[f"failpoint {name}"] == 1, "the point was not reached"
+    assert not result.verdict.violations, tell(result)
+    assert result.verdict.enrolled == 9

@@ -47,9 +47,16 @@ class Project:
         )
 
     def run(
-        self, *, selection: list[str] | None = None, partition: str | None = None, **changes: Any
+        self,
+        *,
+        selection: list[str] | None = None,
+        partition: str | None = None,
+        full_scan: bool = False,
+        tags: dict[str, str] | None = None,
+        **changes: Any,
     ) -> dg.ExecuteInProcessResult:
         name = changes.get("name", BASE["name"])
+        screening = {f"{name}__screened_leads": {"config": {"full_scan": True}}}
         keys = [dg.AssetKey([name, asset]) for asset in selection] if selection else None
         return (
             self.definitions(**changes)
@@ -59,6 +66,8 @@ class Project:
                 raise_on_error=False,
                 asset_selection=keys,
                 partition_key=partition,
+                tags=tags,
+                run_config={"ops": screening} if full_scan else None,
             )
         )
 

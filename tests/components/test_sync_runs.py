@@ -2,19 +2,14 @@
 
 import json
 import re
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
 from dialnexa_pipeline.cli import app
-from dialnexa_pipeline.components import default_resources, sync_definitions
 from dialnexa_pipeline.ledger import Ledger
-from dialnexa_pipeline.sync import SyncConfig
 from tests.components.conftest import BASE, Project
 
 pytestmark = pytest.mark.servers
@@ -291,26 +286,3 @@ def test_the_ledger_holds_what_the_sandbox_holds(project: Project) -> None:
         refs = {c.enrolment_ref for b in batches for c in ledger.batches.claims_of(b.batch_id)}
     leads = project.sandbox.leads("wf_home_loans")
     assert {lead["dynamic_variables"]["enrolment_ref"] for lead in leads} == refs
-
-
-def test_a_schedule_asks_for_the_window_that_has_just_ended() -> None:
-    config = SyncConfig.model_validate(
-        {
-            **BASE,
-            "source": {**BASE["source"], "updated_at": "updated_at"},
-            "partitions": {"every": "day", "start": "2026-01-01"},
-            "schedule": "0 9 * * *",
-            "timezone": "Asia/Kolkata",
-        }
-    )
-    defs = dg.Definitions.merge(
-        sync_definitions(config), dg.Definitions(resources=default_resources())
-    )
-    repository = defs.get_repository_def()
-    schedule = repository.get_schedule_def("loans_schedule")
-    context = dg.build_schedule_context(
-        repository_def=repository,
-        scheduled_execution_time=datetime(2026, 3, 5, 9, tzinfo=ZoneInfo("Asia/Kolkata")),
-    )
-    (request,) = schedule.evaluate_tick(context).run_requests or []
-    assert request.partition_key == "2026-03-04"

@@ -40,6 +40,27 @@ GOOD: dict[str, Any] = {
         ({"phone_types": ["cellphone"]}, "phone_types names 'cellphone'; choices: "),
         ({"timezone": "Bombay"}, "'Bombay' is not an IANA zone"),
         ({"partitions": {"every": "day", "start": "2026-01-01"}}, "partitions need source.updated"),
+        ({"cursor": True}, "cursor needs source.updated_at"),
+        (
+            {
+                "source": {**GOOD["source"], "updated_at": "u"},
+                "partitions": {"every": "day", "start": "2026-01-01"},
+                "cursor": {},
+            },
+            "cursor belongs to a table or query without partitions",
+        ),
+        ({"cursor": {"full_scan": "always"}}, "'always' is neither 'never' nor a duration"),
+        (
+            {"source": {"query": "SELECT 1", "key": "id", "phone": "p"}, "automation": True},
+            "Input should be 'after_upstream'",
+        ),
+        (
+            {
+                "source": {"query": "SELECT 1", "key": "id", "phone": "p"},
+                "automation": "after_upstream",
+            },
+            "automation follows an upstream asset, so it needs source.table",
+        ),
         ({"dedupe": "soon"}, "'soon' is neither 'forever' nor a duration"),
         ({"in_doubt": "resend"}, "'replan' or 'hold'"),
         ({"batch": {"max_bytes": "9 bananas"}}, "'9 bananas' is not a size"),
@@ -65,3 +86,25 @@ def test_only_named_columns_are_read_each_once() -> None:
     variables = {"name": "full_name", "greeting": "full_name"}
     sync = SyncConfig.model_validate({**GOOD, "variables": variables})
     assert sync.source_columns == ["id", "mobile", "full_name"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "keeps_one"),
+    [
+        ({}, True),
+        ({"cursor": True}, True),
+        ({"cursor": False}, False),
+        # Unchanged rows come due again, so they must be read.
+        ({"dedupe": "30d"}, False),
+        ({"dedupe": "30d", "cursor": {"full_scan": "1d"}}, True),
+        ({"partitions": {"every": "day", "start": "2026-01-01"}}, False),
+        ({"source": GOOD["source"]}, False),
+        ({"source": {"file": "l.csv", "key": "id", "phone": "p", "updated_at": "u"}}, False),
+    ],
+)
+def test_a_sync_that_names_updated_at_keeps_a_cursor(
+    changes: dict[str, Any], keeps_one: bool
+) -> None:
+    source = {**GOOD["source"], "updated_at": "u"}
+    sync = SyncConfig.model_validate({**GOOD, "source": source, **changes})
+    assert (sync.incremental is not None) == keeps_one

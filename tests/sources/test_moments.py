@@ -1,0 +1,96 @@
+"""What changed since a moment is read, and the newest moment is found, in every warehouse."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+
+from dialnexa_pipeline.errors import SourceError
+from dialnexa_pipeline.sources import Since, newest_moment, open_source
+from tests.sources.reading import ROWS, config
+
+NOON = datetime(2026, 1, 3, 12, tzinfo=UTC)
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
+LEADS = config(phone="phone", updated_at="u")
+
+
+def keys(url: str, since: Since) -> set[str]:
+    source = open_source(LEADS, warehouse_url=url, columns=["id"], window=since)
+    return {key for batch in source.batches() for key in batch.column("id").to_pylist()}
+
+
+def test_rows_of_a_moment_or_later_are_read(warehouse: str) -> None:
+    source = open_source(config(), warehouse_url=warehouse, columns=["id"], window=Since(NOON))
+    assert sum(batch.num_rows for batch in source.batches()) == ROWS // 3
+
+
+def test_the_newest_moment_is_told_in_utc(warehouse: str) -> None:
+    for since in (None, Since(NOON)):
+        assert newest_moment(config(), warehouse_url=warehouse, since=since, until=LATER) == NOON
+    before = datetime(2026, 1, 3, 11, 59, tzinfo=UTC)
+    found = newest_moment(config(), warehouse_url=warehouse, since=None, until=before)
+    assert found == datetime(2026, 1, 2, 12, tzinfo=UTC)
+    assert newest_moment(config(), warehouse_url=warehouse, since=Since(LATER), until=LATER) is None
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "timestamptz", "date"])
+@pytest.mark.parametrize("backend", ["duckdb", "postgresql"])
+def test_rows_without_a_moment_are_always_read(
+    backend: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    create = (
+        f"CREATE TABLE leads AS SELECT i AS id, '1' AS phone, u::{kind} AS u FROM (VALUES "
+        "(1, '2026-01-02'), (2, '2026-01-03'), (3, '2026-01-04'), (4, NULL), (5, '{far}'), "
+        "(6, '{early}')) t(i, u)"
+    ).format(far="2999-01-01", early="0044-03-15" if backend == "duckdb" else "-infinity")
+    if backend == "duckdb":
+        url = f"duckdb:///{tmp_path / 'w.duckdb'}"
+        with duckdb.connect(str(tmp_path / "w.duckdb")) as native:
+            native.execute("SET TimeZone = 'UTC'")
+            native.execute(create)
+    else:
+        url = request.getfixturevalue("postgres_url")
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+            connection.exec_driver_sql(create)
+        engine.dispose()
+    midnight = datetime(2026, 1, 3, tzinfo=UTC)
+    assert keys(url, Since(midnight)) == {"2", "3", "4", "5"}
+    newest = newest_moment(LEADS, warehouse_url=url, since=None, until=LATER)
+    assert newest == datetime(2026, 1, 4, tzinfo=UTC)
+
+
+def test_a_sqlite_moment_is_found_in_every_spelling(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'w.db'}"
+    spelled = {
+        "1": "2026-01-02",
+        "2": "2026-01-03T12:00:00.250Z",
+        "3": "2026-01-03 17:29:59+05:30",
+        "4": "not a moment",
+        "5": None,
+    }
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE leads (id, phone, u)")
+        for key, moment in spelled.items():
+            connection.exec_driver_sql("INSERT INTO leads VALUES (?, '1', ?)", (key, moment))
+    engine.dispose()
+    assert keys(url, Since(NOON)) == {"2", "4", "5"}
+    newest = newest_moment(LEADS, warehouse_url=url, since=None, until=LATER)
+    assert newest == NOON.replace(microsecond=250_000)
+
+
+def test_a_column_of_numbers_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    url = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as native:
+        native.execute("CREATE TABLE leads AS SELECT 1 AS id, '1' AS phone, 17 AS u")
+    with pytest.raises(SourceError, match="cannot be read"):
+        newest_moment(LEADS, warehouse_url=url, since=None, until=LATER)
+
+
+def test_a_moment_needs_a_zone() -> None:
+    with pytest.raises(ValueError, match="needs a timezone"):
+        Since(datetime(2026, 1, 1))  # noqa: DTZ001
