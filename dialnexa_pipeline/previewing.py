@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dialnexa_pipeline.enrolment import ErasedPeople, held_outcome
+from dialnexa_pipeline.enrolment import ErasedPeople, SourceCorrections, held_outcome
 from dialnexa_pipeline.leads import (
     REASONS,
     VARIABLE_PREFIX,
@@ -60,8 +60,12 @@ def preview(sync: str, *, partition: str = "", project: str | Path = ".") -> pd.
         window=window_of_partition(config, partition),
     )
     with Ledger(settings.ledger_url) as ledger:
-        judge = _Judge(config, ledger, ErasedPeople.of(ledger, settings.erasure_key))
-        judged = [judge.judge(screen(batch, config.screening)) for batch in source.batches()]
+        judge = Judge(config, ledger, ErasedPeople.of(ledger, settings.erasure_key))
+        corrections = SourceCorrections.of(ledger, config.name, config.source.key)
+        judged = [
+            judge.judge(screen(corrections.apply(batch), config.screening))
+            for batch in source.batches()
+        ]
     if not judged:
         return pd.DataFrame(columns=[*_JUDGED, *_SCREENED], dtype="str")
     return pa.concat_tables(judged).to_pandas()
@@ -86,7 +90,7 @@ def estimate_files(frame: pd.DataFrame, config: SyncConfig) -> dict[str, int]:
     return found
 
 
-class _Judge:
+class Judge:
     """Reads the ledger as planning would, and remembers which numbers this preview has given."""
 
     def __init__(self, config: SyncConfig, ledger: Ledger, erased: ErasedPeople | None) -> None:

@@ -12,6 +12,7 @@ from dialnexa_pipeline.cli.explaining import explain
 from dialnexa_pipeline.cli.previewing import preview
 from dialnexa_pipeline.cli.records import records
 from dialnexa_pipeline.cli.rejected import rejected
+from dialnexa_pipeline.cli.replaying import replay
 from dialnexa_pipeline.cli.sentences import Sentences, console
 from dialnexa_pipeline.cli.standing import batches, status
 from dialnexa_pipeline.cli.stopping import resume, stop
@@ -28,6 +29,7 @@ app.command()(status)
 app.command()(batches)
 app.command()(explain)
 app.command()(rejected)
+app.command()(replay)
 app.command()(approve)
 app.command()(stop)
 app.command()(resume)

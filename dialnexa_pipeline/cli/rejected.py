@@ -12,16 +12,18 @@ from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 from dialnexa_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import openpyxl
 
     from dialnexa_pipeline.ledger import Ledger, RecordedRejection
 
+# `country` and the variables are for people to fill in: `dialnexa replay` reads the sheet back.
 _HEADER = (
     "workflow_id",
     "lead_key",
     "raw_phone",
+    "country",
     "phone",
     "outcome",
     "reason",
@@ -42,6 +44,7 @@ def rejected(
         Path | None,
         typer.Option(help="Write every row, unmasked, to this spreadsheet; every cell is text."),
     ] = None,
+    project: Annotated[Path, typer.Option(help="Folder in which syncs are looked for.")] = Path(),
     as_json: Json = False,
 ) -> None:
     """Show which rows of a sync stand unenrolled and why, or write them to a sheet."""
@@ -61,7 +64,7 @@ def rejected(
             if len(sample) < _SAMPLE:
                 sample.append(row)
         if xlsx is not None:
-            _write(xlsx, ledger, sync, counts.total())
+            _write(xlsx, ledger, sync, counts.total(), _required(sync, project))
     if as_json:
         print_json(
             [
@@ -74,10 +77,25 @@ def rejected(
     if xlsx is not None:
         console.print(
             f"{counts.total():,} rows, with their numbers, are in {escape(str(xlsx))}. Mend them "
-            "at the source; the next run reads them again.",
+            "at the source, and the next run reads them again; or in the sheet, and send it with "
+            f"`dialnexa replay {sync} {escape(str(xlsx))}`.",
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _required(sync: str, project: Path) -> list[str]:
+    """The sheet's columns for variables that may not be blank; none for a sync of another place."""
+    from dialnexa_pipeline.project import find_syncs
+    from dialnexa_pipeline.replaying import variable_columns
+
+    configs = [found.config for found in find_syncs(project) if found.config is not None]
+    return [
+        column
+        for config in configs
+        if config.name == sync
+        for column in variable_columns(config.required_variables)
+    ]
 
 
 def _standing(ledger: "Ledger", sync: str) -> "Iterator[RecordedRejection]":
@@ -103,7 +121,7 @@ def _print(sync: str, counts: Counter[tuple[str, str]], sample: "list[RecordedRe
     console.print(shown)
 
 
-def _write(path: Path, ledger: "Ledger", sync: str, rows: int) -> None:
+def _write(path: Path, ledger: "Ledger", sync: str, rows: int, required: "Sequence[str]") -> None:
     if rows > _MOST_ROWS:
         raise ConfigError(
             f"{rows:,} rows do not fit a spreadsheet; read the table dialnexa_rejected_rows."
@@ -111,7 +129,7 @@ def _write(path: Path, ledger: "Ledger", sync: str, rows: int) -> None:
     unfinished = path.with_name(f"{path.name}.part")
     try:
         with unfinished.open("wb") as file:
-            _sheet(ledger, sync).save(file)
+            _sheet(ledger, sync, required).save(file)
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
@@ -120,7 +138,7 @@ def _write(path: Path, ledger: "Ledger", sync: str, rows: int) -> None:
         ) from None
 
 
-def _sheet(ledger: "Ledger", sync: str) -> "openpyxl.Workbook":
+def _sheet(ledger: "Ledger", sync: str, required: "Sequence[str]") -> "openpyxl.Workbook":
     """Every cell is a text cell, so a value that begins with `=` is shown and never computed."""
     import openpyxl
 
@@ -128,12 +146,13 @@ def _sheet(ledger: "Ledger", sync: str) -> "openpyxl.Workbook":
 
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("not enrolled")
-    sheet.append([text_cell(sheet, name) for name in _HEADER])
+    sheet.append([text_cell(sheet, name) for name in (*_HEADER, *required)])
     for row in _standing(ledger, sync):
         values = (
             row.workflow_id,
             row.lead_key,
             row.raw_phone,
+            "",
             row.phone,
             row.outcome,
             row.reason,

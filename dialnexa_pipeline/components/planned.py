@@ -31,7 +31,13 @@ from dialnexa_pipeline.components.showing import (
     settled_sentence,
 )
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of
-from dialnexa_pipeline.enrolment import BatchLimits, earlier_runs, plan_leads, reconcile
+from dialnexa_pipeline.enrolment import (
+    BatchLimits,
+    earlier_runs,
+    plan_leads,
+    reconcile,
+    refuse_outdated,
+)
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger import Account, Ledger
 from dialnexa_pipeline.settings import Settings
@@ -75,6 +81,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 partition_key=partition_key_of(context),
                 run_id=context.run.run_id,
             )
+            refuse_outdated(opened, files, staged, config.name)
             limits = BatchLimits(
                 config.batch.format,
                 config.batch.max_rows,

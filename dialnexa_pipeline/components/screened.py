@@ -18,7 +18,11 @@ from dialnexa_pipeline.components.describing import asset_tags, describe_screene
 from dialnexa_pipeline.components.interrupted import ending_canceled
 from dialnexa_pipeline.components.lineage import screened_columns
 from dialnexa_pipeline.components.links import upstream_run
-from dialnexa_pipeline.components.resources import StoreResource, WarehouseResource
+from dialnexa_pipeline.components.resources import (
+    LedgerResource,
+    StoreResource,
+    WarehouseResource,
+)
 from dialnexa_pipeline.components.showing import (
     per_second,
     reason_numbers,
@@ -27,7 +31,7 @@ from dialnexa_pipeline.components.showing import (
     workflow_table,
 )
 from dialnexa_pipeline.components.windows import partition_key_of, partitions_of, window_of
-from dialnexa_pipeline.enrolment import stage_leads, staged_path
+from dialnexa_pipeline.enrolment import SourceCorrections, stage_leads, staged_path
 from dialnexa_pipeline.ledger import Count
 from dialnexa_pipeline.sources import KeysBroken, open_source
 from dialnexa_pipeline.store import Store
@@ -57,7 +61,10 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
         description=describe_screened_leads(config),
     )
     def screened_leads(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, store: StoreResource
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        store: StoreResource,
+        ledger: LedgerResource,
     ):
         started = time.monotonic()
         path = staged_path(config.name, context.run.run_id, partition_key_of(context))
@@ -68,8 +75,10 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
                 columns=config.source_columns,
                 window=window_of(context, config),
             )
+            with ledger.open() as opened:
+                corrections = SourceCorrections.of(opened, config.name, config.source.key)
             try:
-                staged = stage_leads(source, config.screening, store.open(), path)
+                staged = stage_leads(source, config.screening, store.open(), path, corrections)
             except KeysBroken as broken:
                 # Without a materialisation: nothing is staged that could be planned.
                 yield keys_unique(broken.report)
@@ -88,6 +97,7 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": staged.source_rows,
+                "corrected_rows": corrections.applied,
                 "reasons": reason_table(counts),
                 "workflows": workflow_table([*eligible, *counts]),
                 "sample": sample_table(staged.sample),

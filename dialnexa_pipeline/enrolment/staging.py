@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.enrolment.correcting import SourceCorrections
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, blank_variables, screen
@@ -71,8 +72,17 @@ def staged_path(sync: str, run_id: str, partition_key: str) -> str:
     return f"{sync}/screened/{part}/{run_id}.parquet"
 
 
-def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: str) -> StagedLeads:
+def stage_leads(
+    source: Source,
+    screening: ScreeningConfig,
+    store: Store,
+    path: str,
+    corrections: SourceCorrections | None = None,
+) -> StagedLeads:
     """Screen the source batch by batch into `path`; nothing is claimed and nothing is sent.
+
+    Args:
+        corrections: stand in for values of the source before these are screened.
 
     Raises:
         SourceError: the source cannot be read.
@@ -89,12 +99,15 @@ def stage_leads(source: Source, screening: ScreeningConfig, store: Store, path: 
         writer: pq.ParquetWriter | None = None
         schema = pa.schema([])
         try:
-            for leads in _screened(source.batches(), screening):
+            batches = source.batches()
+            if corrections is not None:
+                batches = map(corrections.apply, batches)
+            for leads in _screened(batches, screening):
                 if writer is None:
                     schema = leads.schema
                     writer = pq.ParquetWriter(
                         local,
-                        schema,
+                        corrections.mark(schema) if corrections is not None else schema,
                         compression="zstd",
                         # The stubs know the switch only.
                         use_dictionary=list(_OF_FEW_VALUES),  # pyright: ignore[reportArgumentType]

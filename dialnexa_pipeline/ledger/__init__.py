@@ -16,6 +16,7 @@ from dialnexa_pipeline.ledger.approvals import (
     approve_command,
 )
 from dialnexa_pipeline.ledger.changes import RecordTable
+from dialnexa_pipeline.ledger.corrections import Correction, Corrections
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.erasures import BatchFile, Erasures, NotWithdrawn
@@ -29,6 +30,7 @@ from dialnexa_pipeline.ledger.histories import (
 from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
+    REPLAY,
     Account,
     Batch,
     BatchOnDisk,
@@ -69,6 +71,7 @@ class Ledger:
         self.activations = Activations(self._database)
         self.histories = Histories(self._database)
         self.totals = Totals(self._database)
+        self.corrections = Corrections(self._database)
         self.watching = Watching(self._database)
 
     def close(self) -> None:
@@ -83,6 +86,7 @@ class Ledger:
 
 
 __all__ = [
+    "REPLAY",
     "Account",
     "Accounts",
     "Activations",
@@ -97,6 +101,8 @@ __all__ = [
     "Candidates",
     "Claim",
     "ClaimHistory",
+    "Correction",
+    "Corrections",
     "Count",
     "Doubt",
     "Doubts",

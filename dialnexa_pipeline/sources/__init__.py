@@ -9,7 +9,7 @@ from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import SourceConfig, Window
 from dialnexa_pipeline.sources.keys import KeyReport, KeysBroken, check_keys
 from dialnexa_pipeline.sources.relation import RelationSource
-from dialnexa_pipeline.sources.spreadsheet import FileSource
+from dialnexa_pipeline.sources.spreadsheet import FileSource, column_names
 
 
 class Source(Protocol):
@@ -64,5 +64,6 @@ __all__ = [
     "SourceConfig",
     "Window",
     "check_keys",
+    "column_names",
     "open_source",
 ]
