@@ -149,6 +149,28 @@ def reconcile(
 
 
 @app.command()
+def schema(
+    output: Annotated[
+        Path | None, typer.Option(help="Write it to this file; print it by default.")
+    ] = None,
+) -> None:
+    """Print the JSON schema by which editors complete and check the YAML of syncs and alerts."""
+    from dialnexa_pipeline.yaml_schema import schema_text, write_schema
+
+    with Sentences():
+        if output is None:
+            typer.echo(schema_text(), nl=False)
+            return
+        write_schema(output)
+    console.print(
+        f"{escape(str(output))} is written. Let editors find it by the first line of a document: "
+        "# yaml-language-server: $schema=PATH",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+@app.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
