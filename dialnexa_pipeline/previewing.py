@@ -3,6 +3,7 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,13 +34,20 @@ _REF_CHARACTERS = 21
 _SCREENED = ("raw_phone", "phone", "country", "phone_type")
 
 
-def preview(sync: str, *, partition: str = "", project: str | Path = ".") -> pd.DataFrame:
+def preview(
+    sync: str,
+    *,
+    partition: str = "",
+    project: str | Path = ".",
+    note_read: Callable[[int], None] = lambda _rows: None,
+) -> pd.DataFrame:
     """Every row of a sync's source with the outcome that a run would plan for it now.
 
     Args:
         sync: the name of a sync in the project's YAML files.
         partition: its partition; `""` reads the whole source.
         project: the folder below which these lie.
+        note_read: takes how many rows of the source were read by now.
 
     Returns:
         One row per source row, in the source's order: `lead_key, workflow_id, outcome, reason,
@@ -62,10 +70,12 @@ def preview(sync: str, *, partition: str = "", project: str | Path = ".") -> pd.
     with Ledger(settings.ledger_url) as ledger:
         judge = Judge(config, ledger, ErasedPeople.of(ledger, settings.erasure_key))
         corrections = SourceCorrections.of(ledger, config.name, config.source.key)
-        judged = [
-            judge.judge(screen(corrections.apply(batch), config.screening))
-            for batch in source.batches()
-        ]
+        judged: list[pa.Table] = []
+        rows = 0
+        for batch in source.batches():
+            judged.append(judge.judge(screen(corrections.apply(batch), config.screening)))
+            rows += batch.num_rows
+            note_read(rows)
     if not judged:
         return pd.DataFrame(columns=[*_JUDGED, *_SCREENED], dtype="str")
     return pa.concat_tables(judged).to_pandas()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from dialnexa_pipeline.cli.completing import complete_sync
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ _MOMENT = "%Y-%m-%d %H:%M"
 
 def explain(
     lead: Annotated[str, typer.Argument(help="The source's key of a lead, or a phone number.")],
-    sync: Annotated[str | None, typer.Option(help="Only in this sync.")] = None,
+    sync: Annotated[
+        str | None, typer.Option(help="Only in this sync.", autocompletion=complete_sync)
+    ] = None,
     country: Annotated[
         str | None, typer.Option(help="Of a phone number in national form, for example IN.")
     ] = None,

@@ -8,38 +8,23 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dialnexa_pipeline.cli.completing import complete_sync
+from dialnexa_pipeline.cli.progress import under_way
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 from dialnexa_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import openpyxl
+    from collections.abc import Callable, Iterator
 
     from dialnexa_pipeline.ledger import Ledger, RecordedRejection
 
-# `country` and the variables are for people to fill in: `dialnexa replay` reads the sheet back.
-_HEADER = (
-    "workflow_id",
-    "lead_key",
-    "raw_phone",
-    "country",
-    "phone",
-    "outcome",
-    "reason",
-    "how_to_mend",
-    "detail",
-    "partition",
-    "first_seen_utc",
-    "last_seen_utc",
-)
 _SAMPLE = 10
-# A sheet has 1,048,576 rows, its header among them.
-_MOST_ROWS = 1_048_575
 
 
 def rejected(
-    sync: Annotated[str, typer.Argument(help="The sync whose rows are wanted.")],
+    sync: Annotated[
+        str, typer.Argument(help="The sync whose rows are wanted.", autocompletion=complete_sync)
+    ],
     xlsx: Annotated[
         Path | None,
         typer.Option(help="Write every row, unmasked, to this spreadsheet; every cell is text."),
@@ -48,6 +33,7 @@ def rejected(
     as_json: Json = False,
 ) -> None:
     """Show which rows of a sync stand unenrolled and why, or write them to a sheet."""
+    from dialnexa_pipeline.cli.rejected_sheet import write_sheet
     from dialnexa_pipeline.ledger import Ledger
     from dialnexa_pipeline.settings import Settings
 
@@ -64,7 +50,9 @@ def rejected(
             if len(sample) < _SAMPLE:
                 sample.append(row)
         if xlsx is not None:
-            _write(xlsx, ledger, sync, counts.total(), _required(sync, project))
+            with under_way("Rows", total=counts.total(), quiet=as_json) as written:
+                rows = _noting(_standing(ledger, sync), written)
+                write_sheet(xlsx, rows, counts.total(), _required(sync, project))
     if as_json:
         print_json(
             [
@@ -103,6 +91,14 @@ def _standing(ledger: "Ledger", sync: str) -> "Iterator[RecordedRejection]":
         yield from (row for row in piece if row.resolved_at is None)
 
 
+def _noting(
+    rows: "Iterator[RecordedRejection]", note: "Callable[[int], None]"
+) -> "Iterator[RecordedRejection]":
+    for number, row in enumerate(rows, start=1):
+        yield row
+        note(number)
+
+
 def _print(sync: str, counts: Counter[tuple[str, str]], sample: "list[RecordedRejection]") -> None:
     from dialnexa_pipeline.enrolment import SampleRow
     from dialnexa_pipeline.leads import REASONS
@@ -119,48 +115,3 @@ def _print(sync: str, counts: Counter[tuple[str, str]], sample: "list[RecordedRe
         masked = SampleRow.masked(row.lead_key, row.raw_phone, row.reason)
         shown.add_row(masked.lead_key, masked.raw_phone, row.reason, escape(row.detail or ""))
     console.print(shown)
-
-
-def _write(path: Path, ledger: "Ledger", sync: str, rows: int, required: "Sequence[str]") -> None:
-    if rows > _MOST_ROWS:
-        raise ConfigError(
-            f"{rows:,} rows do not fit a spreadsheet; read the table dialnexa_rejected_rows."
-        )
-    unfinished = path.with_name(f"{path.name}.part")
-    try:
-        with unfinished.open("wb") as file:
-            _sheet(ledger, sync, required).save(file)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise ConfigError(
-            f"The spreadsheet {path} cannot be written: {error.strerror}. Name another file."
-        ) from None
-
-
-def _sheet(ledger: "Ledger", sync: str, required: "Sequence[str]") -> "openpyxl.Workbook":
-    """Every cell is a text cell, so a value that begins with `=` is shown and never computed."""
-    import openpyxl
-
-    from dialnexa_pipeline.leads import REASONS, text_cell
-
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("not enrolled")
-    sheet.append([text_cell(sheet, name) for name in (*_HEADER, *required)])
-    for row in _standing(ledger, sync):
-        values = (
-            row.workflow_id,
-            row.lead_key,
-            row.raw_phone,
-            "",
-            row.phone,
-            row.outcome,
-            row.reason,
-            REASONS.get(row.reason),
-            row.detail,
-            row.partition_key,
-            f"{row.first_seen_at:%Y-%m-%d %H:%M}",
-            f"{row.last_seen_at:%Y-%m-%d %H:%M}",
-        )
-        sheet.append([text_cell(sheet, value) for value in values])
-    return book

@@ -1,8 +1,9 @@
 """`dialnexa replay`: send the rows that somebody mended in the sheet of `dialnexa rejected`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dialnexa_pipeline.cli.completing import complete_sync
 from dialnexa_pipeline.cli.people import Who, user_of
+from dialnexa_pipeline.cli.progress import under_way
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 
 if TYPE_CHECKING:
@@ -28,7 +31,9 @@ _Counts = Counter[tuple[str, str, str]]
 
 def replay(
     *,
-    sync: Annotated[str, typer.Argument(help="The sync whose rows were mended.")],
+    sync: Annotated[
+        str, typer.Argument(help="The sync whose rows were mended.", autocompletion=complete_sync)
+    ],
     sheet: Annotated[Path, typer.Argument(help="The corrected sheet, .xlsx or .csv.")],
     yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
     dry_run: Annotated[
@@ -53,7 +58,8 @@ def replay(
         config = sync_named(sync, project)
         settings = Settings.from_environment()
         with Ledger(settings.ledger_url) as ledger:
-            mending = _mend(config, sheet, settings, ledger)
+            with under_way("Rows of the source read", quiet=as_json) as read:
+                mending = _mend(config, sheet, settings, ledger, read)
             planned = _judge(config, mending, settings, ledger)
             calls = sum(leads for (_, outcome, _), leads in planned.items() if outcome == "planned")
             if not as_json:
@@ -62,7 +68,12 @@ def replay(
             if asks and not (yes or typer.confirm(f"Call {calls:,} people now?")):
                 console.print("Nothing was sent, and nothing of the sheet is kept.")
                 raise typer.Exit(_WAITING)
-            sent = _send(config, mending, settings, ledger, user_of(who)) if asks else None
+            sent = None
+            if asks:
+                with under_way("Batches settled", quiet=as_json) as settled:
+                    sent = _send(
+                        config, mending, settings, ledger, who=user_of(who), note_settled=settled
+                    )
     if as_json:
         print_json(_document(sync, mending.said, planned, sent))
     elif sent is not None:
@@ -72,14 +83,21 @@ def replay(
     raise typer.Exit(_exit_code(mending.said, sent))
 
 
-def _mend(config: "SyncConfig", sheet: Path, settings: "Settings", ledger: "Ledger") -> "Mending":
+def _mend(
+    config: "SyncConfig",
+    sheet: Path,
+    settings: "Settings",
+    ledger: "Ledger",
+    note_read: Callable[[int], None],
+) -> "Mending":
     from dialnexa_pipeline.replaying import mend, read_sheet
     from dialnexa_pipeline.sources import open_source
 
     source = open_source(
         config.source, warehouse_url=settings.warehouse_url, columns=config.source_columns
     )
-    return mend(read_sheet(sheet, config.variables), config, source=source, ledger=ledger)
+    rows = read_sheet(sheet, config.variables)
+    return mend(rows, config, source=source, ledger=ledger, note_read=note_read)
 
 
 def _judge(
@@ -100,12 +118,19 @@ def _judge(
 
 
 def _send(
-    config: "SyncConfig", mending: "Mending", settings: "Settings", ledger: "Ledger", who: str
+    config: "SyncConfig",
+    mending: "Mending",
+    settings: "Settings",
+    ledger: "Ledger",
+    *,
+    who: str,
+    note_settled: Callable[[int], None],
 ) -> "Replayed":
     from dialnexa_pipeline.api import DialNexaClient
     from dialnexa_pipeline.components.checks import volume_guard
     from dialnexa_pipeline.replaying import send_mended
 
+    batches = count(1)
     with DialNexaClient(
         settings.base_url,
         settings.api_key,
@@ -121,7 +146,7 @@ def _send(
             who=who,
             guard=lambda account, recent: volume_guard(config, account, recent),
             destinations=_destinations(config, client),
-            note=lambda _sentence: None,
+            note=lambda _sentence: note_settled(next(batches)),
         )
 
 
@@ -164,8 +189,8 @@ def _sentences(said: "Sequence[Said]") -> Iterator[str]:
 
 def _print_sent(sent: "Replayed") -> None:
     table = Table("workflow", "outcome", "reason", "leads", title="What became of them")
-    for count in sorted(sent.account.counts, key=lambda c: (c.workflow_id, c.outcome)):
-        table.add_row(count.workflow_id, count.outcome, count.reason, f"{count.leads:,}")
+    for each in sorted(sent.account.counts, key=lambda c: (c.workflow_id, c.outcome)):
+        table.add_row(each.workflow_id, each.outcome, each.reason, f"{each.leads:,}")
     console.print(table)
     for sentence in [*sent.problems, *([sent.paused] if sent.paused is not None else [])]:
         console.print(escape(sentence), highlight=False, soft_wrap=True)
@@ -186,7 +211,7 @@ def _document(
             {"workflow_id": workflow, "outcome": outcome, "reason": reason, "leads": leads}
             for (workflow, outcome, reason), leads in sorted(planned.items())
         ],
-        "sent": [asdict(count) for count in sent.account.counts] if sent is not None else None,
+        "sent": [asdict(each) for each in sent.account.counts] if sent is not None else None,
         "problems": sent.problems if sent is not None else [],
         "paused": sent.paused if sent is not None else None,
     }
@@ -197,6 +222,6 @@ def _exit_code(said: "Sequence[Said]", sent: "Replayed | None") -> int:
         return 1
     left_out = any(each.verdict in {"refused", "unknown", "waiting"} for each in said)
     unsettled = sent is not None and any(
-        count.outcome not in {"enrolled", "duplicate"} for count in sent.account.counts
+        each.outcome not in {"enrolled", "duplicate"} for each in sent.account.counts
     )
     return _WAITING if left_out or unsettled else 0
