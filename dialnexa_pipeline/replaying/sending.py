@@ -18,6 +18,7 @@ from dialnexa_pipeline.enrolment import (
     staged_path,
 )
 from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import REPLAY, Account, Hold, Ledger, Plan
 from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
 from dialnexa_pipeline.replaying.mending import Mending
@@ -78,6 +79,7 @@ def send_mended(
         PlanHeld: the guard holds the plan until somebody approves it.
     """
     ledger.corrections.keep(config.name, mending.corrections, who=who)
+    reach("replay.kept")
     if ledger.corrections.is_planning(config.name):
         raise RunUnderWay(
             f"A run of sync {config.name} is planning at this moment. Nothing was sent; replay the "

@@ -1,6 +1,11 @@
 """A corrected sheet is sent once, and the wrong values at the source are not sent after it."""
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +21,8 @@ from tests.components.conftest import BASE, Project
 from tests.components.test_commands import command, document
 
 pytestmark = pytest.mark.servers
+
+DIALNEXA = str(Path(sys.executable).with_name("dialnexa"))
 
 
 @pytest.fixture
@@ -180,6 +187,53 @@ def test_a_replay_waits_for_a_run_that_is_planning(
     refused.run()
     assert numbers_of(refused, "501") == ["+919876550001"]
     assert "is enrolled already" in replay(refused, sheet, "--yes")
+
+
+@pytest.mark.parametrize(
+    ("kill", "goes_on"),
+    [
+        ("replay.kept=kill", "run"),
+        ("plan.claimed=kill", "sheet"),
+        ("plan.ready=kill", "run"),
+        ("send.taken=kill", "sheet"),
+        ("send.answered=kill", "run"),
+        ("records.written=kill", "sheet"),
+    ],
+)
+def test_a_replay_killed_anywhere_is_finished_by_whoever_comes_next(
+    refused: Project, monkeypatch: pytest.MonkeyPatch, kill: str, goes_on: str
+) -> None:
+    sheet = sheet_of(
+        refused, {"501": {"raw_phone": "98765 50001"}, "503": {"raw_phone": "98765 50003"}}
+    )
+    monkeypatch.setenv("DIALNEXA_LEASE_SECONDS", "1")
+    words = [DIALNEXA, "replay", "loans", str(sheet), "--yes", "--project", str(refused.folder)]
+    killed = subprocess.run(words, env={**os.environ, "DIALNEXA_FAILPOINT": kill}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    time.sleep(1.2)
+    CliRunner().invoke(app, ["reconcile"])
+    CliRunner().invoke(app, ["reconcile"])
+    if goes_on == "sheet":
+        CliRunner().invoke(app, words[1:])
+    refused.run()
+    # What a killed replay claimed and did not send waits for its sheet, or for a week.
+    CliRunner().invoke(app, words[1:])
+    assert refused.sandbox.count_leads() == 122
+    assert numbers_of(refused, "501") == ["+919876550001"]
+    assert numbers_of(refused, "503") == ["+919876550003"]
+    assert refused.outcomes(refused.run()) == {"duplicate": 122, "invalid": 2}
+    assert listed(refused) == {("502", "invalid/formula"), ("504", "invalid/blank_variable")}
+    command("records", "compare")
+
+
+def test_a_replay_in_doubt_is_settled_and_not_sent_again(refused: Project) -> None:
+    sheet = sheet_of(refused, {"501": {"raw_phone": "98765 50001"}})
+    refused.sandbox.order_fault("error_after", status=504, method="POST")
+    assert "in_doubt" in replay(refused, sheet, "--yes", exit_code=3)
+    assert "`dialnexa reconcile` settles it" in replay(refused, sheet, "--yes", exit_code=3)
+    command("reconcile")
+    assert "is enrolled already" in replay(refused, sheet, "--yes")
+    assert refused.sandbox.count_leads() == 121
 
 
 def test_a_guard_holds_a_sheet_until_somebody_approves(refused: Project) -> None:
