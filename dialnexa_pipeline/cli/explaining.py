@@ -105,6 +105,8 @@ def _refusal_sentence(refusal: "RefusalHistory") -> str:
 
 
 def _conclusion(history: "History") -> str:
+    from dialnexa_pipeline.ledger import REPLAY
+
     if history.is_empty:
         return (
             "The ledger knows no such lead and no such number: no run has read it. `dialnexa "
@@ -120,7 +122,10 @@ def _conclusion(history: "History") -> str:
         return "Sent, and the answer is unknown: `dialnexa reconcile` settles it; nobody re-sends."
     if any(claim.state == "withdrawn" and claim.holds for claim in history.claims):
         return "Withdrawn: the number is not planned there again."
-    if any(claim.state == "planned" and claim.holds for claim in history.claims):
+    planned = [c for c in history.claims if c.state == "planned" and c.holds]
+    if planned and planned[-1].partition_key == REPLAY:
+        return "Planned and not sent: the same `dialnexa replay SYNC SHEET` again sends it."
+    if planned:
         return "Planned and not sent: materialise the sync's enrolments to send it."
     return "Not enrolled: mend what the newest line says at the source, and run the sync again."
 

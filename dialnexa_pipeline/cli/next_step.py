@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dialnexa_pipeline.cli.doctor import Finding
 from dialnexa_pipeline.errors import DialNexaError
-from dialnexa_pipeline.ledger import Ledger, ledger_exists
+from dialnexa_pipeline.ledger import REPLAY, Ledger, ledger_exists
 from dialnexa_pipeline.settings import Settings
 
 
@@ -37,6 +37,11 @@ def _of_ledger(ledger: Ledger, syncs: Sequence[str]) -> str:
             return _first_run(sync)
     for sync in syncs:
         unsent = ledger.histories.batches(sync=sync, state="planned", limit=1)
+        if unsent and unsent[0].partition_key == REPLAY:
+            return (
+                f"A corrected sheet of {sync} was planned and not sent: the same `dialnexa replay "
+                f"{sync} SHEET` again sends it."
+            )
         if unsent:
             return (
                 f"Leads of {sync} are planned and not sent: look at them with `dialnexa batches "

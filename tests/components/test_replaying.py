@@ -236,6 +236,19 @@ def test_a_replay_in_doubt_is_settled_and_not_sent_again(refused: Project) -> No
     assert refused.sandbox.count_leads() == 121
 
 
+def test_a_sheet_that_was_planned_and_not_sent_is_what_to_go_on_with(refused: Project) -> None:
+    sheet = sheet_of(refused, {"501": {"raw_phone": "98765 50001"}})
+    command("stop", "--reason", "lunch")
+    assert "was stopped by" in replay(refused, sheet, "--yes", exit_code=1)
+    command("resume", "--reason", "eaten")
+    again = "the same `dialnexa replay"
+    assert again in command("explain", "501")
+    assert again in command("doctor", "--project", str(refused.folder))
+    assert ("501", "planned/not_sent") in listed(refused)
+    replay(refused, sheet, "--yes", exit_code=0)
+    assert refused.sandbox.count_leads() == 121
+
+
 def test_a_guard_holds_a_sheet_until_somebody_approves(refused: Project) -> None:
     write_yaml(refused, guard={"max_leads": 1})
     mended = {"501": {"raw_phone": "98765 50001"}, "502": {"raw_phone": "98765 50002"}}
