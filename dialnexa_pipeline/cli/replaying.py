@@ -45,8 +45,9 @@ def replay(
 ) -> None:
     """Send rows mended in the sheet of `rejected --xlsx`; exit code 3 when some are left out.
 
-    Each row of the sheet is answered in a sentence. What was mended stands in for the source's
-    value in every later run, until the source's row changes.
+    Each row of the sheet is answered in a sentence.
+
+    Later runs read what was mended in place of the source's values, until its row changes.
     """
     from dialnexa_pipeline.ledger import Ledger
     from dialnexa_pipeline.project import sync_named
