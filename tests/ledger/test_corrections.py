@@ -1,8 +1,10 @@
 """Corrections stay with a lead until its row changes, and go with a person who is erased."""
 
+from datetime import timedelta
+
 import pytest
 
-from dialnexa_pipeline.ledger import Correction, Ledger
+from dialnexa_pipeline.ledger import REPLAY, Correction, Ledger, RefusedRow
 
 
 @pytest.fixture
@@ -44,3 +46,30 @@ def test_an_erased_number_is_blanked_and_the_wrong_one_stays_out(corrected: Ledg
 def test_a_correction_of_an_erased_number_goes_whole(corrected: Ledger) -> None:
     erase(corrected, 919876500009, "98765 00009")
     assert [each.lead_key for each in corrected.corrections.of_sync("loans")[0]] == ["1"]
+
+
+def test_a_run_that_is_planning_is_seen_while_it_lives(ledger: Ledger) -> None:
+    assert not ledger.corrections.is_planning("loans")
+    ledger.plans.begin(sync="loans", partition_key=REPLAY, run_id="sheet")
+    ledger.plans.begin(sync="loans", partition_key="a", run_id="dead", lease=timedelta(0))
+    assert not ledger.corrections.is_planning("loans")
+    plan = ledger.plans.begin(sync="loans", partition_key="b", run_id="alive")
+    assert ledger.corrections.is_planning("loans")
+    assert not ledger.corrections.is_planning("cards")
+    ledger.plans.make_ready(plan, source_rows=0, phone_metadata="0")
+    assert not ledger.corrections.is_planning("loans")
+
+
+def test_a_row_that_a_replay_refuses_stays_in_its_partition(ledger: Ledger) -> None:
+    row = RefusedRow("wf", "1", "duplicate", "duplicate/same_number", None, "12", None)
+    for partition in ("2026-01-01", REPLAY):
+        plan = ledger.plans.begin(sync="loans", partition_key=partition, run_id=partition)
+        ledger.plans.refuse(plan, [row], [])
+        ledger.plans.make_ready(plan, source_rows=1, phone_metadata="0")
+    (piece,) = ledger.accounts.all_rejections("loans")
+    assert [(each.partition_key, each.run_id) for each in piece] == [("2026-01-01", REPLAY)]
+    # The lead left the source: the partition's own run no longer sees it.
+    plan = ledger.plans.begin(sync="loans", partition_key="2026-01-01", run_id="again")
+    ledger.plans.make_ready(plan, source_rows=0, phone_metadata="0")
+    (piece,) = ledger.accounts.all_rejections("loans")
+    assert piece[0].resolved_at is not None
