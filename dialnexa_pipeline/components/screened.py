@@ -97,12 +97,12 @@ def screened_leads_asset(config: SyncConfig) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": staged.source_rows,
-                "corrected_rows": corrections.applied,
                 "reasons": reason_table(counts),
                 "workflows": workflow_table([*eligible, *counts]),
                 "sample": sample_table(staged.sample),
                 "leads/eligible": sum(staged.eligible.values()),
                 "leads/invalid": sum(staged.counts.values()),
+                "corrected_rows": corrections.applied,
                 "rows_per_second": per_second(staged.source_rows, started),
                 "source": source.description,
                 **upstream_run(context, upstream),

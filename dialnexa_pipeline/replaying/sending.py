@@ -106,7 +106,7 @@ class _Replay:
     def plan(self, mending: Mending, guard: _Guard, destinations: Destinations | None) -> Plan:
         """Stage, claim and write the batch files."""
         config, ledger = self._config, self._ledger
-        run_id = f"replay-{secrets.token_hex(8)}"
+        run_id = f"{REPLAY}-{secrets.token_hex(8)}"
         path = staged_path(config.name, run_id, REPLAY)
         stage_leads(_MendedRows(mending.rows), config.screening, self._store, path)
         plan = ledger.plans.begin(sync=config.name, partition_key=REPLAY, run_id=run_id)

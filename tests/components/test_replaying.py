@@ -102,7 +102,10 @@ def test_a_mended_row_is_called_once_and_never_by_its_old_number(refused: Projec
     preview = document("preview", "loans", "--project", str(refused.folder))
     counts = {each["reason"]: each["leads"] for each in preview["counts"]}
     assert counts["duplicate/already_enrolled"] == 122
-    assert refused.outcomes(refused.run()) == {"duplicate": 122, "invalid": 2}
+    later = refused.run()
+    assert refused.outcomes(later) == {"duplicate": 122, "invalid": 2}
+    (batches,) = later.asset_materializations_for_node("loans__lead_batches")
+    assert "|2|a replayed sheet (replay-" in str(batches.metadata["already_enrolled"].value)
     assert refused.sandbox.count_leads() == 122
     assert listed(refused) == {("502", "invalid/formula"), ("504", "invalid/blank_variable")}
     command("records", "compare")
