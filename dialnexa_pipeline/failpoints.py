@@ -27,6 +27,7 @@ FAILPOINTS = (
     "reconcile.absent_settled",
     "activate.verified",
     "withdraw.deleted",
+    "replay.kept",
     "records.written",
     "records.marked",
     "progress.listed",

@@ -3,6 +3,7 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dialnexa_pipeline.enrolment import ErasedPeople, held_outcome
+from dialnexa_pipeline.enrolment import ErasedPeople, SourceCorrections, held_outcome
 from dialnexa_pipeline.incremental import next_reading
 from dialnexa_pipeline.leads import (
     REASONS,
@@ -35,7 +36,12 @@ _SCREENED = ("raw_phone", "phone", "country", "phone_type")
 
 
 def preview(
-    sync: str, *, partition: str = "", full_scan: bool = False, project: str | Path = "."
+    sync: str,
+    *,
+    partition: str = "",
+    full_scan: bool = False,
+    project: str | Path = ".",
+    note_read: Callable[[int], None] = lambda _rows: None,
 ) -> pd.DataFrame:
     """Every row of a sync's source with the outcome that a run would plan for it now.
 
@@ -44,6 +50,7 @@ def preview(
         partition: its partition; `""` reads the whole source, or what changed since the cursor.
         full_scan: read every row, also of a sync with a cursor.
         project: the folder below which these lie.
+        note_read: takes how many rows of the source were read by now.
 
     Returns:
         One row per source row, in the source's order: `lead_key, workflow_id, outcome, reason,
@@ -68,8 +75,14 @@ def preview(
             columns=config.source_columns,
             window=reading.since if reading is not None else window,
         )
-        judge = _Judge(config, ledger, ErasedPeople.of(ledger, settings.erasure_key))
-        judged = [judge.judge(screen(batch, config.screening)) for batch in source.batches()]
+        judge = Judge(config, ledger, ErasedPeople.of(ledger, settings.erasure_key))
+        corrections = SourceCorrections.of(ledger, config.name, config.source.key)
+        judged: list[pa.Table] = []
+        rows = 0
+        for batch in source.batches():
+            judged.append(judge.judge(screen(corrections.apply(batch), config.screening)))
+            rows += batch.num_rows
+            note_read(rows)
     if not judged:
         return pd.DataFrame(columns=[*_JUDGED, *_SCREENED], dtype="str")
     return pa.concat_tables(judged).to_pandas()
@@ -94,7 +107,7 @@ def estimate_files(frame: pd.DataFrame, config: SyncConfig) -> dict[str, int]:
     return found
 
 
-class _Judge:
+class Judge:
     """Reads the ledger as planning would, and remembers which numbers this preview has given."""
 
     def __init__(self, config: SyncConfig, ledger: Ledger, erased: ErasedPeople | None) -> None:

@@ -99,6 +99,7 @@ _Preflight = Annotated[
     BeforeValidator(_off),
     WithJsonSchema({"enum": ["enforce", "warn", "off", False]}),
 ]
+_PhoneType = Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(PHONE_TYPES)})]
 _Freshness = Annotated[
     timedelta | Literal["off"] | None,
     BeforeValidator(_freshness),
@@ -157,6 +158,7 @@ class PartitionsConfig(StrictModel):
     start: date = Field(description="The first window, for example 2026-01-01.")
     look_back: _Duration = Field(
         default=timedelta(0),
+        json_schema_extra={"default": "0d"},
         description="How far a window also reads what lies before it, for rows that came late: 2d. "
         "Who is enrolled already counts as duplicate/already_enrolled.",
     )
@@ -231,12 +233,13 @@ class SyncConfig(StrictModel):
     required_variables: list[str] = Field(
         default_factory=list, description="Headers that may not be blank."
     )
-    phone_types: list[str] = Field(
+    phone_types: list[_PhoneType] = Field(
         default_factory=lambda: ["mobile", "fixed_line_or_mobile"],
         description="libphonenumber types that may be called.",
     )
     dedupe: _Dedupe = Field(
         default=None,
+        json_schema_extra={"default": "forever"},
         description="How long an enrolled number is not enrolled again in the same workflow: "
         "forever, or a duration such as 30d.",
     )
@@ -285,7 +288,9 @@ class SyncConfig(StrictModel):
         "checks passed.",
     )
     timezone: str = Field(
-        default="UTC", description="IANA zone of schedule and partitions, for example Asia/Kolkata."
+        default="UTC",
+        description="IANA zone of schedule and partitions, for example Asia/Kolkata.",
+        examples=["Asia/Kolkata", "Europe/Berlin", "America/New_York"],
     )
     partitions: PartitionsConfig | None = Field(
         default=None, description="Windows of source.updated_at, one a partition."

@@ -4,12 +4,15 @@ from typing import Annotated
 
 import typer
 
+from dialnexa_pipeline.cli.completing import complete_sync
 from dialnexa_pipeline.cli.people import Reason, Who, signed
 from dialnexa_pipeline.cli.sentences import Sentences, console
 
 
 def approve(
-    sync: Annotated[str, typer.Argument(help="The sync whose plan a guard holds.")],
+    sync: Annotated[
+        str, typer.Argument(help="The sync whose plan a guard holds.", autocompletion=complete_sync)
+    ],
     reason: Reason,
     partition: Annotated[str, typer.Option(help="Its partition, if the sync has any.")] = "",
     who: Who = None,

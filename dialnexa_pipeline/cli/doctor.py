@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.api import DialNexaClient
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
-from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.ledger import Ledger, approve_command
 from dialnexa_pipeline.project import FoundSync, find_syncs
 from dialnexa_pipeline.records import open_records
 from dialnexa_pipeline.settings import Settings
@@ -51,7 +51,8 @@ def _examine_syncs(project: Path, syncs: list[FoundSync]) -> Iterator[Finding]:
             "syncs",
             False,
             f"No LeadSyncComponent in any YAML file below {project.absolute()}.",
-            "Write a defs.yaml; the README shows one.",
+            "`dg scaffold defs dialnexa_pipeline.LeadSyncComponent my_sync` writes one that runs "
+            "after three edits.",
         )
     for sync in syncs:
         if sync.config is None:
@@ -86,7 +87,8 @@ def _examine_dialnexa(settings: Settings, syncs: list[FoundSync]) -> Iterator[Fi
             "API key",
             False,
             "DIALNEXA_API_KEY is not set.",
-            "export DIALNEXA_API_KEY=key_id:secret (or start `dialnexa sandbox` and use its key).",
+            "export DIALNEXA_API_KEY=key_id:secret, or start `dialnexa sandbox`, which calls "
+            "nobody, and export what it prints.",
         )
         return
     wanted = {
@@ -131,11 +133,13 @@ def _examine_words(settings: Settings) -> Iterator[Finding]:
     except DialNexaError:
         return
     for stop in stops:
-        yield Finding("stop switch", False, stop.sentence, "Resume, once the cause is mended.")
+        option = "" if stop.sync is None else f" --sync {stop.sync}"
+        mend = f"Mend the cause, then `dialnexa resume{option} --reason …`."
+        yield Finding("stop switch", False, stop.sentence, mend)
     for each in held:
-        yield Finding(
-            f"guard of {each.plan.sync}", False, each.hold.why, "Approve it, or mend the source."
-        )
+        command = approve_command(each.plan.sync, each.plan.partition_key)
+        mend = f"Mend the source and run the sync again, or `{command}`."
+        yield Finding(f"guard of {each.plan.sync}", False, each.hold.why, mend)
 
 
 def _finding(what: str, look: Callable[[], str], mend: str) -> Finding:

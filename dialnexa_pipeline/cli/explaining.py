@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from dialnexa_pipeline.cli.completing import complete_sync
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ _MOMENT = "%Y-%m-%d %H:%M"
 
 def explain(
     lead: Annotated[str, typer.Argument(help="The source's key of a lead, or a phone number.")],
-    sync: Annotated[str | None, typer.Option(help="Only in this sync.")] = None,
+    sync: Annotated[
+        str | None, typer.Option(help="Only in this sync.", autocompletion=complete_sync)
+    ] = None,
     country: Annotated[
         str | None, typer.Option(help="Of a phone number in national form, for example IN.")
     ] = None,
@@ -102,6 +105,8 @@ def _refusal_sentence(refusal: "RefusalHistory") -> str:
 
 
 def _conclusion(history: "History") -> str:
+    from dialnexa_pipeline.ledger import REPLAY
+
     if history.is_empty:
         return (
             "The ledger knows no such lead and no such number: no run has read it. `dialnexa "
@@ -117,7 +122,10 @@ def _conclusion(history: "History") -> str:
         return "Sent, and the answer is unknown: `dialnexa reconcile` settles it; nobody re-sends."
     if any(claim.state == "withdrawn" and claim.holds for claim in history.claims):
         return "Withdrawn: the number is not planned there again."
-    if any(claim.state == "planned" and claim.holds for claim in history.claims):
+    planned = [c for c in history.claims if c.state == "planned" and c.holds]
+    if planned and planned[-1].partition_key == REPLAY:
+        return "Planned and not sent: the same `dialnexa replay SYNC SHEET` again sends it."
+    if planned:
         return "Planned and not sent: materialise the sync's enrolments to send it."
     return "Not enrolled: mend what the newest line says at the source, and run the sync again."
 

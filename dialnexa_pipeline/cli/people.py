@@ -18,7 +18,14 @@ def signed(who: str | None, reason: str) -> tuple[str, str]:
     why = mask_phones_in(reason).strip().rstrip(".")
     if not why:
         raise typer.BadParameter("say why in a few words", param_hint="--reason")
-    return mask_phones_in(who or _user()), why
+    return user_of(who), why
+
+
+def user_of(who: str | None) -> str:
+    """Who decides, as the ledger keeps it."""
+    from dialnexa_pipeline.phones import mask_phones_in
+
+    return mask_phones_in(who or _user())
 
 
 def _user() -> str:

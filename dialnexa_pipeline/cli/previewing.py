@@ -7,13 +7,17 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from dialnexa_pipeline.cli.completing import complete_sync
+from dialnexa_pipeline.cli.progress import under_way
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 
 _SAMPLE = 10
 
 
 def preview(
-    sync: Annotated[str, typer.Argument(help="A sync of this project.")],
+    sync: Annotated[
+        str, typer.Argument(help="A sync of this project.", autocompletion=complete_sync)
+    ],
     partition: Annotated[str, typer.Option(help="Its partition; everything by default.")] = "",
     full_scan: Annotated[
         bool, typer.Option("--full-scan", help="Every row, not only what changed.")
@@ -29,7 +33,10 @@ def preview(
     from dialnexa_pipeline.project import sync_named
 
     with Sentences():
-        frame = preview_frame(sync, partition=partition, full_scan=full_scan, project=project)
+        with under_way("Rows read", quiet=as_json) as read:
+            frame = preview_frame(
+                sync, partition=partition, full_scan=full_scan, project=project, note_read=read
+            )
         files = estimate_files(frame, sync_named(sync, project))
     leads = frame.to_dict("list")
     of_rows = zip(*(leads[name] for name in ("workflow_id", "outcome", "reason")), strict=True)

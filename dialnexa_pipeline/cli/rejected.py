@@ -8,43 +8,32 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dialnexa_pipeline.cli.completing import complete_sync
+from dialnexa_pipeline.cli.progress import under_way
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 from dialnexa_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import openpyxl
+    from collections.abc import Callable, Iterator
 
     from dialnexa_pipeline.ledger import Ledger, RecordedRejection
 
-_HEADER = (
-    "workflow_id",
-    "lead_key",
-    "raw_phone",
-    "phone",
-    "outcome",
-    "reason",
-    "how_to_mend",
-    "detail",
-    "partition",
-    "first_seen_utc",
-    "last_seen_utc",
-)
 _SAMPLE = 10
-# A sheet has 1,048,576 rows, its header among them.
-_MOST_ROWS = 1_048_575
 
 
 def rejected(
-    sync: Annotated[str, typer.Argument(help="The sync whose rows are wanted.")],
+    sync: Annotated[
+        str, typer.Argument(help="The sync whose rows are wanted.", autocompletion=complete_sync)
+    ],
     xlsx: Annotated[
         Path | None,
         typer.Option(help="Write every row, unmasked, to this spreadsheet; every cell is text."),
     ] = None,
+    project: Annotated[Path, typer.Option(help="Folder in which syncs are looked for.")] = Path(),
     as_json: Json = False,
 ) -> None:
     """Show which rows of a sync stand unenrolled and why, or write them to a sheet."""
+    from dialnexa_pipeline.cli.rejected_sheet import write_sheet
     from dialnexa_pipeline.ledger import Ledger
     from dialnexa_pipeline.settings import Settings
 
@@ -61,7 +50,9 @@ def rejected(
             if len(sample) < _SAMPLE:
                 sample.append(row)
         if xlsx is not None:
-            _write(xlsx, ledger, sync, counts.total())
+            with under_way("Rows", total=counts.total(), quiet=as_json) as written:
+                rows = _noting(_standing(ledger, sync), written)
+                write_sheet(xlsx, rows, counts.total(), _required(sync, project))
     if as_json:
         print_json(
             [
@@ -74,15 +65,38 @@ def rejected(
     if xlsx is not None:
         console.print(
             f"{counts.total():,} rows, with their numbers, are in {escape(str(xlsx))}. Mend them "
-            "at the source; the next run reads them again.",
+            "at the source, and the next run reads them again; or in the sheet, and send it with "
+            f"`dialnexa replay {sync} {escape(str(xlsx))}`.",
             highlight=False,
             soft_wrap=True,
         )
 
 
+def _required(sync: str, project: Path) -> list[str]:
+    """The sheet's columns for variables that may not be blank; none for a sync of another place."""
+    from dialnexa_pipeline.project import find_syncs
+    from dialnexa_pipeline.replaying import variable_columns
+
+    configs = [found.config for found in find_syncs(project) if found.config is not None]
+    return [
+        column
+        for config in configs
+        if config.name == sync
+        for column in variable_columns(config.required_variables)
+    ]
+
+
 def _standing(ledger: "Ledger", sync: str) -> "Iterator[RecordedRejection]":
     for piece in ledger.accounts.all_rejections(sync):
         yield from (row for row in piece if row.resolved_at is None)
+
+
+def _noting(
+    rows: "Iterator[RecordedRejection]", note: "Callable[[int], None]"
+) -> "Iterator[RecordedRejection]":
+    for number, row in enumerate(rows, start=1):
+        yield row
+        note(number)
 
 
 def _print(sync: str, counts: Counter[tuple[str, str]], sample: "list[RecordedRejection]") -> None:
@@ -101,47 +115,3 @@ def _print(sync: str, counts: Counter[tuple[str, str]], sample: "list[RecordedRe
         masked = SampleRow.masked(row.lead_key, row.raw_phone, row.reason)
         shown.add_row(masked.lead_key, masked.raw_phone, row.reason, escape(row.detail or ""))
     console.print(shown)
-
-
-def _write(path: Path, ledger: "Ledger", sync: str, rows: int) -> None:
-    if rows > _MOST_ROWS:
-        raise ConfigError(
-            f"{rows:,} rows do not fit a spreadsheet; read the table dialnexa_rejected_rows."
-        )
-    unfinished = path.with_name(f"{path.name}.part")
-    try:
-        with unfinished.open("wb") as file:
-            _sheet(ledger, sync).save(file)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise ConfigError(
-            f"The spreadsheet {path} cannot be written: {error.strerror}. Name another file."
-        ) from None
-
-
-def _sheet(ledger: "Ledger", sync: str) -> "openpyxl.Workbook":
-    """Every cell is a text cell, so a value that begins with `=` is shown and never computed."""
-    import openpyxl
-
-    from dialnexa_pipeline.leads import REASONS, text_cell
-
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("not enrolled")
-    sheet.append([text_cell(sheet, name) for name in _HEADER])
-    for row in _standing(ledger, sync):
-        values = (
-            row.workflow_id,
-            row.lead_key,
-            row.raw_phone,
-            row.phone,
-            row.outcome,
-            row.reason,
-            REASONS.get(row.reason),
-            row.detail,
-            row.partition_key,
-            f"{row.first_seen_at:%Y-%m-%d %H:%M}",
-            f"{row.last_seen_at:%Y-%m-%d %H:%M}",
-        )
-        sheet.append([text_cell(sheet, value) for value in values])
-    return book

@@ -12,6 +12,11 @@ from dialnexa_pipeline.errors import DialNexaError
 
 console = Console()
 
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 an error, said in one sentence; 2 a wrong option; 3 something waits, "
+    "differs or is not known."
+)
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 import typer
 from rich.markup import escape
 
+from dialnexa_pipeline.cli.completing import complete_state, complete_sync
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 from dialnexa_pipeline.errors import ConfigError
 
@@ -67,8 +68,12 @@ def status(as_json: Json = False) -> None:
 
 
 def batches(
-    sync: Annotated[str | None, typer.Option(help="Only this sync's.")] = None,
-    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    sync: Annotated[
+        str | None, typer.Option(help="Only this sync's.", autocompletion=complete_sync)
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only those in this state.", autocompletion=complete_state)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 50,
     as_json: Json = False,
 ) -> None:

@@ -1,16 +1,21 @@
 """`dialnexa stop` and `dialnexa resume`: halt every sender at its next batch, and let it go on."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dialnexa_pipeline.cli.completing import complete_sync
 from dialnexa_pipeline.cli.people import Reason, Who, signed
-from dialnexa_pipeline.cli.sentences import Sentences, console
+from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 
 if TYPE_CHECKING:
     from dialnexa_pipeline.ledger import Ledger
 
-_Sync = Annotated[str | None, typer.Option("--sync", help="Only this sync; all by default.")]
+_Sync = Annotated[
+    str | None,
+    typer.Option("--sync", help="Only this sync; all by default.", autocompletion=complete_sync),
+]
 
 
 def stop(
@@ -18,12 +23,17 @@ def stop(
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the ledger.")] = "",
     who: Who = None,
     status: Annotated[bool, typer.Option("--status", help="Show what is stopped.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Let no sender take another batch, in any process; a batch under way is finished."""
     with Sentences(), _opened() as ledger:
         if not status:
             name, why = signed(who, reason)
             ledger.switches.stop(sync=sync, who=name, why=why)
+        if as_json:
+            print_json([asdict(each) for each in ledger.switches.standing()])
+            return
+        if not status:
             _warn_of_unknown(ledger, sync)
         _print_standing(ledger)
 

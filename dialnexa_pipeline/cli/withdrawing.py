@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dialnexa_pipeline.cli.completing import complete_sync
 from dialnexa_pipeline.cli.people import Reason, Who, signed
-from dialnexa_pipeline.cli.sentences import Sentences, console
+from dialnexa_pipeline.cli.progress import under_way
+from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 
 if TYPE_CHECKING:
     from dialnexa_pipeline.enrolment import WithdrawReport
@@ -27,7 +29,10 @@ def withdraw(
     lead_key: Annotated[
         list[str] | None, typer.Option("--lead-key", help="A lead of --sync; may be repeated.")
     ] = None,
-    sync: Annotated[str | None, typer.Option("--sync", help="The sync of --lead-key.")] = None,
+    sync: Annotated[
+        str | None,
+        typer.Option("--sync", help="The sync of --lead-key.", autocompletion=complete_sync),
+    ] = None,
     file: Annotated[Path | None, typer.Option("--file", help="CSV, or one number a line.")] = None,
     country: Annotated[
         str | None, typer.Option("--country", help="Country of numbers in national form, e.g. IN.")
@@ -36,6 +41,7 @@ def withdraw(
         bool, typer.Option("--erase", help="Keep nothing but a keyed hash of the numbers.")
     ] = False,
     who: Who = None,
+    as_json: Json = False,
 ) -> None:
     """Remove leads from DialNexa's workflows; the numbers are not planned there again."""
     from dialnexa_pipeline.cli.phone_lists import lines_of, read_phones
@@ -54,10 +60,18 @@ def withdraw(
         named = [("--phone", text) for text in phone or ()]
         listed = read_phones([*named, *(lines_of(file) if file is not None else ())], country)
         with Ledger(settings.ledger_url) as ledger:
-            command = _Command(settings, ledger, name, why)
-            command.withdraw(listed.phones, sync or "", lead_key or (), hasher)
-            command.follow_records()
-    _say(listed.problems)
+            command = _Command(settings, ledger, name, why, as_json=as_json)
+            try:
+                command.withdraw(listed.phones, sync or "", lead_key or (), hasher)
+                command.follow_records()
+            finally:
+                # What was done is said, even when the records cannot follow.
+                if not as_json:
+                    _print(command.said)
+    if as_json:
+        print_json({**command.counts, "said": [*command.said, *listed.problems]})
+    else:
+        _print(listed.problems)
     if listed.problems or command.failed:
         raise typer.Exit(1)
     if command.waiting:
@@ -67,13 +81,18 @@ def withdraw(
 class _Command:
     """One call of the command, with what it has to remember until it ends."""
 
-    def __init__(self, settings: "Settings", ledger: "Ledger", who: str, why: str) -> None:
+    def __init__(
+        self, settings: "Settings", ledger: "Ledger", who: str, why: str, *, as_json: bool
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._who = who
         self._why = why
+        self._as_json = as_json
         self.failed = False
         self.waiting = False
+        self.said: list[str] = []
+        self.counts: dict[str, int] = {}
 
     def withdraw(
         self,
@@ -96,17 +115,21 @@ class _Command:
             return list({claim.enrolment_ref: claim for claim in found}.values())
 
         known = find()
-        with DialNexaClient(
-            self._settings.base_url,
-            self._settings.api_key,
-            read_timeout=self._settings.read_timeout,
-        ) as client:
+        with (
+            DialNexaClient(
+                self._settings.base_url,
+                self._settings.api_key,
+                read_timeout=self._settings.read_timeout,
+            ) as client,
+            under_way("Claims", total=len(known), quiet=self._as_json) as taken,
+        ):
             report = withdraw_claims(
                 find,
                 ledger=self._ledger,
                 client=client,
                 detail=f"Withdrawn by {self._who}: {self._why}.",
                 settle=self._settings.settle,
+                note_taken=taken,
             )
         self._say_what_was_done(report)
         self._say_unknown(known, phones, lead_keys)
@@ -126,7 +149,7 @@ class _Command:
             record_counts(self._ledger, self._settings.warehouse_url, sync)
 
     def _say_what_was_done(self, report: "WithdrawReport") -> None:
-        _say([*report.waiting, *report.problems])
+        self.said += [*report.waiting, *report.problems]
         self.failed = self.failed or bool(report.problems)
         self.waiting = bool(report.waiting)
         counts = {
@@ -135,7 +158,13 @@ class _Command:
             "Withdrawn already": report.already,
             "Other leads of the same batches, which the next run plans again": report.replanned,
         }
-        _say(f"{what}: {count}." for what, count in counts.items() if count)
+        self.said += [f"{what}: {count}." for what, count in counts.items() if count]
+        self.counts = {
+            "removed": report.removed,
+            "unsent": report.unsent,
+            "already": report.already,
+            "replanned": report.replanned,
+        }
 
     def _say_unknown(
         self, known: "list[StandingClaim]", phones: Collection[int], lead_keys: Collection[str]
@@ -143,17 +172,17 @@ class _Command:
         from dialnexa_pipeline.phones import mask_phone
 
         enrolled = {claim.phone for claim in known}
-        _say(
+        self.said += [
             f"{mask_phone(f'+{phone}')} is not enrolled anywhere; nothing was to be withdrawn."
             for phone in phones
             if phone not in enrolled
-        )
+        ]
         leads = {claim.lead_key for claim in known}
-        _say(
+        self.said += [
             f"Lead {mask_phone(key)} of the sync holds no claim; nothing was to be withdrawn."
             for key in lead_keys
             if key not in leads
-        )
+        ]
 
     def _erase(self, phones: set[int], asked: int, hasher: "PhoneHasher") -> None:
         from dialnexa_pipeline.enrolment import erase
@@ -167,17 +196,15 @@ class _Command:
             who=self._who,
             why=self._why,
         )
-        _say(
-            [
-                f"Numbers erased: {len(phones)} of {asked}. Staged files rewritten: "
-                f"{report.rewritten}; batch files deleted: {report.deleted}. The ledger keeps a "
-                "keyed hash of each number.",
-                *report.kept,
-            ]
-        )
+        self.said += [
+            f"Numbers erased: {len(phones)} of {asked}. Staged files rewritten: "
+            f"{report.rewritten}; batch files deleted: {report.deleted}. The ledger keeps a "
+            "keyed hash of each number.",
+            *report.kept,
+        ]
         self.failed = self.failed or bool(report.kept)
 
 
-def _say(sentences: Iterable[str]) -> None:
+def _print(sentences: Iterable[str]) -> None:
     for sentence in sentences:
         console.print(sentence, highlight=False, markup=False)

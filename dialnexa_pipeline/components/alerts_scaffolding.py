@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from dialnexa_pipeline.yaml_schema import begin_with_schema
+
 _YAML = """\
 type: dialnexa_pipeline.AlertsComponent
 attributes:
@@ -33,5 +35,7 @@ class AlertsScaffolder(dg.Scaffolder):
         path, text = request.target_path / "defs.yaml", _YAML
         if request.append:
             path, text = request.target_path, f"---\n{_YAML}"
+        elif request.project_root is not None:
+            text = begin_with_schema(text, path, request.project_root)
         with path.open("a" if request.append else "w", encoding="utf-8") as file:
             file.write(text)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import dagster as dg
 
 from dialnexa_pipeline.enrolment import EarlierRuns
+from dialnexa_pipeline.ledger import REPLAY
 from dialnexa_pipeline.settings import Settings
 
 _MAX_WORKFLOWS = 20
@@ -64,4 +65,7 @@ def earlier_runs_table(earlier: EarlierRuns, wanted: int) -> dg.MetadataValue:
 
 
 def _run_link(run_id: str) -> str:
+    if run_id.startswith(f"{REPLAY}-"):
+        # Sent by a command: Dagster has no page of it.
+        return f"a replayed sheet ({run_id})"
     return f"[{run_id[:_SHORT_ID]}](/runs/{quote(run_id)})"

@@ -32,7 +32,13 @@ from dialnexa_pipeline.components.showing import (
     settled_sentence,
 )
 from dialnexa_pipeline.components.windows import backfill_policy_of, partition_key_of, partitions_of
-from dialnexa_pipeline.enrolment import BatchLimits, earlier_runs, plan_leads, reconcile
+from dialnexa_pipeline.enrolment import (
+    BatchLimits,
+    earlier_runs,
+    plan_leads,
+    reconcile,
+    refuse_outdated,
+)
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger import Account, Ledger, Plan
 from dialnexa_pipeline.partitioning import covers, overlaps
@@ -75,6 +81,7 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
             _settle_doubts(context, config, dialnexa, opened)
             preflight = Preflight(config, dialnexa)
             plan = _begin_plan(context, config, opened)
+            refuse_outdated(opened, files, staged, config.name)
             limits = BatchLimits(
                 config.batch.format,
                 config.batch.max_rows,

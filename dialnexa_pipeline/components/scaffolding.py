@@ -4,6 +4,8 @@ import re
 
 import dagster as dg
 
+from dialnexa_pipeline.yaml_schema import begin_with_schema
+
 _YAML = """\
 type: dialnexa_pipeline.LeadSyncComponent
 attributes:
@@ -37,7 +39,7 @@ attributes:
 
 
 class LeadSyncScaffolder(dg.Scaffolder):
-    """Writes a commented YAML document, named after its folder."""
+    """Writes a commented YAML document, named after its folder, and the schema it is edited by."""
 
     def scaffold(self, request: dg.ScaffoldRequest) -> None:
         """Raises ValueError when Python was asked for: a sync is YAML."""
@@ -48,6 +50,8 @@ class LeadSyncScaffolder(dg.Scaffolder):
         if request.append:
             path = request.target_path
             text = f"---\n{text}"
+        elif request.project_root is not None:
+            text = begin_with_schema(text, path, request.project_root)
         with path.open("a" if request.append else "w", encoding="utf-8") as file:
             file.write(text)
 

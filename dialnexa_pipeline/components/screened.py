@@ -39,7 +39,7 @@ from dialnexa_pipeline.components.windows import (
     partitions_of,
     window_of,
 )
-from dialnexa_pipeline.enrolment import stage_leads, staged_path
+from dialnexa_pipeline.enrolment import SourceCorrections, stage_leads, staged_path
 from dialnexa_pipeline.incremental import Reading, next_reading
 from dialnexa_pipeline.ledger import Count
 from dialnexa_pipeline.sources import KeysBroken, open_source
@@ -95,6 +95,7 @@ def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
                 reading = next_reading(
                     sync, opened, warehouse_url=warehouse.url, full_scan=config.full_scan
                 )
+                corrections = SourceCorrections.of(opened, sync.name, sync.source.key)
             source = open_source(
                 sync.source,
                 warehouse_url=warehouse.url,
@@ -103,7 +104,9 @@ def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
             )
             read = reading.read if reading is not None else None
             try:
-                staged = stage_leads(source, sync.screening, store.open(), path, read)
+                staged = stage_leads(
+                    source, sync.screening, store.open(), path, read=read, corrections=corrections
+                )
             except KeysBroken as broken:
                 # Without a materialisation: nothing is staged that could be planned.
                 yield keys_unique(broken.report)
@@ -127,6 +130,7 @@ def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
                 "sample": sample_table(staged.sample),
                 "leads/eligible": sum(staged.eligible.values()),
                 "leads/invalid": sum(staged.counts.values()),
+                "corrected_rows": corrections.applied,
                 "rows_per_second": per_second(staged.source_rows, started),
                 "source": source.description,
                 **_cursor_metadata(sync, reading),

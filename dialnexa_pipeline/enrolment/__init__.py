@@ -5,6 +5,12 @@ from dialnexa_pipeline.enrolment.activating import (
     activate_verified,
     owe_activations,
 )
+from dialnexa_pipeline.enrolment.correcting import (
+    SourceCorrections,
+    StagedBeforeCorrection,
+    fits,
+    refuse_outdated,
+)
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations
 from dialnexa_pipeline.enrolment.earlier import EarlierRuns, earlier_runs
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
@@ -45,17 +51,21 @@ __all__ = [
     "SeenWorkflow",
     "SendReport",
     "SettledBatch",
+    "SourceCorrections",
+    "StagedBeforeCorrection",
     "StagedLeads",
     "WithdrawReport",
     "activate_verified",
     "earlier_runs",
     "erase",
+    "fits",
     "held_outcome",
     "look_at_workflows",
     "observe_workflow",
     "owe_activations",
     "plan_leads",
     "reconcile",
+    "refuse_outdated",
     "send_plan",
     "stage_leads",
     "staged_path",

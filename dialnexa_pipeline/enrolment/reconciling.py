@@ -1,5 +1,6 @@
 """Settle batches in doubt by listing their workflow: presence is proof, absence takes patience."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,6 +8,8 @@ from dialnexa_pipeline.api import ApiError, DialNexaClient
 from dialnexa_pipeline.enrolment.recognising import DoubtfulClaims
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Batch, Ledger
+
+_NOTED_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ def reconcile(
     confirm: timedelta,
     sync: str | None = None,
     release: bool = False,
+    note_listed: Callable[[int], None] = lambda _leads: None,
 ) -> list[SettledBatch]:
     """List each workflow that has batches in doubt, once, and settle what the list proves.
 
@@ -50,12 +54,14 @@ def reconcile(
         confirm: how far apart the two listings must lie that agree on absence.
         sync: only this sync's batches; None for all.
         release: a person lets rows go that are held, if this listing lacks them too.
+        note_listed: takes how many leads were listed by now.
     """
     ledger.doubts.put_dead_senders_in_doubt()
     by_workflow: dict[str, list[Batch]] = {}
     for batch in ledger.doubts.batches(sync=sync):
         by_workflow.setdefault(batch.workflow_id, []).append(batch)
     settled: list[SettledBatch] = []
+    listed = 0
     for workflow_id, batches in by_workflow.items():
         if not release and all(batch.is_held for batch in batches):
             settled += [_unlisted(ledger, batch) for batch in batches]
@@ -65,6 +71,9 @@ def reconcile(
         try:
             for lead in client.list_leads(workflow_id):
                 doubtful.meet(lead)
+                listed += 1
+                if listed % _NOTED_EVERY == 0:
+                    note_listed(listed)
         except ApiError as error:
             settled += [_unlisted(ledger, batch, str(error)) for batch in batches]
             continue

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.enrolment.correcting import SourceCorrections
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, blank_variables, screen
@@ -84,12 +85,15 @@ def stage_leads(
     screening: ScreeningConfig,
     store: Store,
     path: str,
+    *,
     read: PlanRead | None = None,
+    corrections: SourceCorrections | None = None,
 ) -> StagedLeads:
     """Screen the source batch by batch into `path`; nothing is claimed and nothing is sent.
 
     Args:
         read: is written into the file, for the plan that is made of it.
+        corrections: stand in for values of the source before these are screened.
 
     Raises:
         SourceError: the source cannot be read.
@@ -106,14 +110,17 @@ def stage_leads(
         writer: pq.ParquetWriter | None = None
         schema = pa.schema([])
         try:
-            for leads in _screened(source.batches(), screening):
+            batches = source.batches()
+            if corrections is not None:
+                batches = map(corrections.apply, batches)
+            for leads in _screened(batches, screening):
                 if writer is None:
                     schema = leads.schema
                     if read is not None:
                         schema = schema.with_metadata({_READ: read.as_text()})
                     writer = pq.ParquetWriter(
                         local,
-                        schema,
+                        corrections.mark(schema) if corrections is not None else schema,
                         compression="zstd",
                         # The stubs know the switch only.
                         use_dictionary=list(_OF_FEW_VALUES),  # pyright: ignore[reportArgumentType]

@@ -43,6 +43,7 @@ def withdraw(
     client: DialNexaClient,
     detail: str,
     settle: timedelta,
+    note_taken: Callable[[int], None] = lambda _claims: None,
 ) -> WithdrawReport:
     """Withdraw every claim that `find` gives; interrupted anywhere, run it again.
 
@@ -50,8 +51,10 @@ def withdraw(
         find: looks the claims up in the ledger; called again until nothing new comes.
         detail: who withdraws and why, for the ledger.
         settle: how long a lead may be missing from the list of its workflow after it was sent.
+        note_taken: takes how many claims were looked at by now.
     """
     work = _Withdrawing(ledger, client, detail, settle)
+    work.note_taken = note_taken
     tried: set[str] = set()
     for look in range(_LOOKS):
         claims = [claim for claim in find() if claim.enrolment_ref not in tried]
@@ -73,6 +76,8 @@ class _Withdrawing:
         self._detail = detail
         self._settle = settle
         self._refused: CallRefused | None = None
+        self._taken = 0
+        self.note_taken: Callable[[int], None] = lambda _claims: None
         self.report = WithdrawReport()
 
     def take(self, claims: Iterable[StandingClaim]) -> None:
@@ -93,6 +98,7 @@ class _Withdrawing:
             self._remove_listed(workflow_id, of_workflow)
 
     def _withdraw_unsent(self, claim: StandingClaim) -> None:
+        self._note()
         others = None
         if claim.state == "planned":
             others = self._ledger.withdrawals.withdraw_unsent(
@@ -110,6 +116,7 @@ class _Withdrawing:
 
     def _remove(self, claim: StandingClaim, lead_ids: Iterable[str]) -> None:
         """Out of the workflow, then out of the ledger; 404 and 409 say that it is out already."""
+        self._note()
         if self._refused is not None:
             self._fail(claim, str(self._refused))
             return
@@ -145,6 +152,10 @@ class _Withdrawing:
                 self._remove(claim, found[claim.enrolment_ref])
             else:
                 self._fail(claim, f"It is not in the list yet; try again after {self._settle}.")
+
+    def _note(self) -> None:
+        self._taken += 1
+        self.note_taken(self._taken)
 
     def _fail(self, claim: StandingClaim, said: str) -> None:
         self.report.unsettled.add(claim.phone)

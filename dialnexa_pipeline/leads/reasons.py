@@ -19,20 +19,31 @@ _SENTENCES = {
     "invalid/no_country": (
         "A national number without a country; add a country column, default_country or a + prefix."
     ),
-    "invalid/unknown_country": "The country is not a two-letter ISO code with phone numbers.",
+    "invalid/unknown_country": (
+        "The country is not a two-letter ISO code with phone numbers; write for example IN."
+    ),
     "invalid/scientific_notation": (
         "A spreadsheet rounded the number (9.87E+09); digits are lost, enter it again as text."
     ),
     "invalid/formula": "A spreadsheet formula instead of a number; export the value as text.",
     "invalid/letters": "The number has letters in it; write it in digits.",
     "invalid/extension": "An extension cannot be dialled by the agent; give a direct number.",
-    "invalid/not_a_number": "This is not a phone number.",
-    "invalid/too_short": "Digits are missing.",
-    "invalid/too_long": "There are too many digits, or two numbers in one cell.",
-    "invalid/invalid_number": "No such number exists in the country's numbering plan.",
-    "invalid/unwanted_type": "The number's type is not among the sync's phone_types.",
-    "invalid/blank_variable": "A required variable is blank; the agent would speak its name aloud.",
-    "invalid/blank_workflow": "The workflow column is blank, so the lead belongs nowhere.",
+    "invalid/not_a_number": "This is not a phone number; enter one in this column.",
+    "invalid/too_short": "Digits are missing; write the whole number, with its area code.",
+    "invalid/too_long": "There are too many digits, or two numbers in one cell; leave one number.",
+    "invalid/invalid_number": (
+        "No such number exists in the country's numbering plan; check its digits and its country."
+    ),
+    "invalid/unwanted_type": (
+        "The number's type (a landline, say) is not among the sync's phone_types; give another "
+        "number, or add the type there."
+    ),
+    "invalid/blank_variable": (
+        "A required variable is blank, and the agent would speak its name aloud; fill it in."
+    ),
+    "invalid/blank_workflow": (
+        "The workflow column is blank, so the lead belongs nowhere; fill it in."
+    ),
     "invalid/unsupported_destination_country": (
         "The country is not enabled in DialNexa's Telephony Config, and the sync says preflight: "
         "enforce; enable it there."
@@ -41,22 +52,31 @@ _SENTENCES = {
         "The number's prefix is not enabled in DialNexa's Telephony Config, and the sync says "
         "preflight: enforce; enable it there."
     ),
-    "duplicate/already_enrolled": "This very lead is enrolled already.",
-    "duplicate/same_number": "Another lead with the same number holds the claim in this workflow.",
+    "duplicate/already_enrolled": "This very lead is enrolled already; nothing is to be mended.",
+    "duplicate/same_number": (
+        "Another lead with the same number holds the claim in this workflow; nothing is to be "
+        "mended, unless one of the two has a wrong number."
+    ),
     "suppressed/withdrawn": "This number was withdrawn from the workflow and is not called again.",
     "suppressed/erased": "This person asked to be erased; only a keyed hash of the number is kept.",
-    "rejected/invalid_phone_number": "DialNexa calls the number invalid.",
+    "rejected/invalid_phone_number": "DialNexa calls the number invalid; check it.",
     "rejected/unsupported_destination_country": (
-        "The destination country is not enabled in DialNexa's Telephony Config."
+        "The destination country is not enabled in DialNexa's Telephony Config; enable it there."
     ),
     "rejected/unsupported_prefix": (
-        "The number's prefix is not enabled in DialNexa's Telephony Config."
+        "The number's prefix is not enabled in DialNexa's Telephony Config; enable it there."
     ),
-    "rejected/no_enabled_countries": "DialNexa's workspace has no enabled country.",
-    "rejected/refused": "DialNexa refused the row; its sentence is in detail.",
-    "rejected/unattributed": "DialNexa refused a file that held only this row, naming no reason.",
+    "rejected/no_enabled_countries": (
+        "DialNexa's workspace has no enabled country; enable one in its Telephony Config."
+    ),
+    "rejected/refused": "DialNexa refused the row; do what its sentence, in detail, says.",
+    "rejected/unattributed": (
+        "DialNexa refused a file that held only this row, naming no reason; check its number and "
+        "variables."
+    ),
     "rejected/unresolved": (
-        "DialNexa refused the file without naming rows, and the request budget ended."
+        "DialNexa refused the file without naming rows, and the request budget ended; the next run "
+        "tries again."
     ),
     "in_doubt/no_answer": "Sent, and the answer is unknown; reconcile settles it, nobody re-sends.",
     "in_doubt/partial_answer": "DialNexa's answer does not account for this row; reconcile will.",
@@ -64,7 +84,7 @@ _SENTENCES = {
         "DialNexa's lists lack it, and the sync holds such rows; `dialnexa reconcile --release`."
     ),
     "in_doubt/earlier_run": "An earlier run sent this lead and its answer is still unknown.",
-    "planned/not_sent": "In a batch file that is not sent yet.",
+    "planned/not_sent": "Planned, and not sent yet; materialising `enrolments` sends it.",
     "planned/other_run": "Another run of this sync holds the lead in a batch not sent yet.",
     "planned/not_received": "DialNexa never received it; the next run plans it again.",
     "planned/call_refused": "DialNexa refused the call, not the row; mend the cause and run again.",

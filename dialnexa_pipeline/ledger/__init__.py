@@ -16,6 +16,7 @@ from dialnexa_pipeline.ledger.approvals import (
     approve_command,
 )
 from dialnexa_pipeline.ledger.changes import RecordTable
+from dialnexa_pipeline.ledger.corrections import Correction, Corrections
 from dialnexa_pipeline.ledger.cursors import Cursor, Cursors, PlanRead
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
@@ -31,6 +32,7 @@ from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
 from dialnexa_pipeline.ledger.overlapping import KnownPartition, Partitions
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
+    REPLAY,
     Account,
     Batch,
     BatchOnDisk,
@@ -71,6 +73,7 @@ class Ledger:
         self.activations = Activations(self._database)
         self.histories = Histories(self._database)
         self.totals = Totals(self._database)
+        self.corrections = Corrections(self._database)
         self.watching = Watching(self._database)
         self.cursors = Cursors(self._database)
         self.partitions = Partitions(self._database)
@@ -87,6 +90,7 @@ class Ledger:
 
 
 __all__ = [
+    "REPLAY",
     "Account",
     "Accounts",
     "Activations",
@@ -101,6 +105,8 @@ __all__ = [
     "Candidates",
     "Claim",
     "ClaimHistory",
+    "Correction",
+    "Corrections",
     "Count",
     "Cursor",
     "Cursors",

@@ -13,7 +13,7 @@ from dialnexa_pipeline.ledger.bulk import columns_of, moments_of
 from dialnexa_pipeline.ledger.changes import RecordTable, mark_recorded, pending_changes
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.enrolled import enrolled_leads
-from dialnexa_pipeline.ledger.records import Account, Batch, Count, Plan, RefusedRow
+from dialnexa_pipeline.ledger.records import REPLAY, Account, Batch, Count, Plan, RefusedRow
 from dialnexa_pipeline.ledger.tables import (
     batches,
     claims,
@@ -88,12 +88,13 @@ class Accounts:
             )
 
     def latest(self, *, sync: str) -> list[Account]:
-        """The account of the newest ready plan of each partition of a sync."""
+        """The account of the newest ready plan of each partition of a sync's source."""
         newest: dict[str, str] = {}
         with self._database.transaction() as connection:
             rows = connection.execute(
                 sa.select(plans.c.partition_key, plans.c.plan_id)
                 .where(plans.c.sync == sync, plans.c.state == "ready")
+                .where(plans.c.partition_key != REPLAY)
                 .order_by(plans.c.created_at)
             )
             for row in rows:
@@ -113,13 +114,14 @@ class Accounts:
     def recent_planned(self, *, sync: str, runs: int = 10) -> list[int]:
         """Leads that the newest plans of a sync sent, newest first.
 
-        Batches that were refused whole, or never arrived, do not count.
+        Batches that were refused whole, or never arrived, do not count, nor do replayed sheets.
         """
         with self._database.transaction() as connection:
             rows = connection.execute(
                 sa.select(plans.c.plan_id, sa.func.sum(batches.c.row_count))
                 .join(batches, batches.c.plan_id == plans.c.plan_id)
-                .where(plans.c.sync == sync, batches.c.sent_at.is_not(None))
+                .where(plans.c.sync == sync, plans.c.partition_key != REPLAY)
+                .where(batches.c.sent_at.is_not(None))
                 .where(batches.c.state.not_in(("planned", "failed", "released")))
                 .where(batches.c.parent_batch_id.is_(None))
                 .group_by(plans.c.plan_id, plans.c.created_at)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
+from dialnexa_pipeline.ledger.corrections import erase_corrections
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.tables import batches, erasures, rejected_rows
 
@@ -155,6 +156,7 @@ class Erasures:
                     )
                 ).one()
                 note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
+            erase_corrections(connection, hashes.keys(), spelled)
             self._erase_rejected(connection, {f"+{phone}" for phone in hashes}, spelled)
 
     def scrub(self) -> None:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+# The partition of plans that are made from a corrected sheet, and not from the source.
+REPLAY = "replay"
+
 BatchState = Literal["planned", "sending", "enrolled", "rejected", "failed", "in_doubt", "released"]
 
 

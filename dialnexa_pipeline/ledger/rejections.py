@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
-from dialnexa_pipeline.ledger.records import Batch, Plan, RefusedRow
+from dialnexa_pipeline.ledger.records import REPLAY, Batch, Plan, RefusedRow
 from dialnexa_pipeline.ledger.tables import (
     batches,
     claim_states,
@@ -24,12 +24,14 @@ _COLUMNS = {
     "raw_phone": "text",
     "phone": "text",
 }
-# A lead seen again keeps the moment it was first seen, and stands in the way again.
+# A lead seen again keeps the moment it was first seen, and stands in the way again. A replay leaves
+# it in the partition that reads it, whose next run resolves it when it is gone.
 _ON_CONFLICT = (
     "ON CONFLICT (sync, workflow_id, lead_key) DO UPDATE SET "
     "outcome = excluded.outcome, reason = excluded.reason, detail = excluded.detail, "
     "raw_phone = excluded.raw_phone, phone = excluded.phone, batch_id = excluded.batch_id, "
-    "plan_id = excluded.plan_id, partition_key = excluded.partition_key, "
+    "plan_id = excluded.plan_id, partition_key = CASE excluded.partition_key "
+    f"WHEN '{REPLAY}' THEN rejected_rows.partition_key ELSE excluded.partition_key END, "
     "last_seen_at = excluded.last_seen_at, resolved_at = NULL, change_id = excluded.change_id"
 )
 

@@ -248,6 +248,28 @@ rejected_rows = sa.Table(
     ),
 )
 
+# What a corrected sheet says of a lead; JSON arrays of pairs: source column, text.
+corrections = sa.Table(
+    "corrections",
+    metadata,
+    sa.Column(
+        "correction_id",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("lead_key", sa.Text, nullable=False),
+    sa.Column("phone", sa.BigInteger),
+    sa.Column("was", sa.Text, nullable=False),
+    sa.Column("became", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Index("one_correction", "sync", "lead_key", unique=True),
+    # A number is never given again: planners tell by it whether they read the newest.
+    sqlite_autoincrement=True,
+)
+
 changes = sa.Table(
     "changes",
     metadata,

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.accounts import claims_by_state
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.records import Plan
+from dialnexa_pipeline.ledger.records import REPLAY, Plan
 from dialnexa_pipeline.ledger.tables import batches, plan_counts, plans, rejected_rows
 
 
@@ -53,7 +53,8 @@ class Totals:
     ) -> list[RefusedShare]:
         """What the sync's earlier plans refused, newest first.
 
-        Plans that a guard held are left out: what was held is not usual.
+        Plans that a guard held are left out, because what was held is not usual, and replayed
+        sheets, of which only mended rows are planned.
 
         Args:
             of_rows: plans of fewer source rows are left out.
@@ -67,7 +68,7 @@ class Totals:
             .join(plan_counts, invalid, isouter=True)
             .where(plans.c.sync == before.sync, plans.c.plan_id != before.plan_id)
             .where(plans.c.ready_at.is_not(None), plans.c.held_by.is_(None))
-            .where(plans.c.source_rows >= of_rows)
+            .where(plans.c.source_rows >= of_rows, plans.c.partition_key != REPLAY)
             .group_by(plans.c.plan_id, plans.c.source_rows, plans.c.created_at)
             .order_by(plans.c.created_at.desc())
             .limit(runs)

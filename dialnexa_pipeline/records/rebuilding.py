@@ -33,12 +33,21 @@ LEDGER_ROWS: dict[str, tuple[RecordTable, _Rows]] = {
 }
 
 
-def rebuild(ledger: Ledger, warehouse_url: str, sync: str) -> dict[str, int]:
+def rebuild(
+    ledger: Ledger,
+    warehouse_url: str,
+    sync: str,
+    *,
+    note_written: Callable[[int], None] = lambda _rows: None,
+) -> dict[str, int]:
     """Make the record tables show of a sync what the ledger says, and nothing else.
 
     Each table is replaced in one transaction, so a reader sees the old rows or the new ones. Rows
     of other syncs are left alone. A crash leaves a table as it was, or rebuilt and not yet noted as
     such; following it then writes the same rows again.
+
+    Args:
+        note_written: takes how many rows were written by now.
 
     Returns:
         Record table → rows written.
@@ -52,7 +61,10 @@ def rebuild(ledger: Ledger, warehouse_url: str, sync: str) -> dict[str, int]:
         with open_records(warehouse_url) as records:
             pending = ledger.accounts.pending(sync, name)
             records.clear(table, sync)
-            written[table] = sum(records.add(table, piece) for piece in rows_of(ledger, sync))
+            written[table] = 0
+            for piece in rows_of(ledger, sync):
+                written[table] += records.add(table, piece)
+                note_written(sum(written.values()))
         reach("records.written")
         ledger.accounts.mark_recorded(pending.change_ids, name)
         reach("records.marked")

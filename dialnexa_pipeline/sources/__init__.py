@@ -10,7 +10,7 @@ from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
 from dialnexa_pipeline.sources.keys import KeyReport, KeysBroken, check_keys
 from dialnexa_pipeline.sources.relation import RelationSource
-from dialnexa_pipeline.sources.spreadsheet import FileSource
+from dialnexa_pipeline.sources.spreadsheet import FileSource, column_names
 
 
 class Source(Protocol):
@@ -79,6 +79,7 @@ __all__ = [
     "SourceConfig",
     "Window",
     "check_keys",
+    "column_names",
     "newest_moment",
     "open_source",
 ]

@@ -40,18 +40,14 @@ class FileSource:
                 f"source.file: there is no file {self._path.absolute()}. Correct the path; a "
                 "relative one starts at the folder in which Dagster runs."
             )
-        suffix = self._path.suffix.lower()
-        if suffix == ".csv":
+        if _is_csv(self._path):
             yield from self._csv()
-        elif suffix == ".xlsx":
-            yield from self._xlsx()
         else:
-            raise SourceError(f"source.file: {self._path} is neither a .csv nor an .xlsx file.")
+            yield from self._xlsx()
 
     def _csv(self) -> Iterator[pa.RecordBatch]:
         _check_utf8(self._path)
-        with self._path.open(encoding="utf-8-sig", newline="") as file:
-            names = next(csv.reader(file), [])
+        names = _csv_header(self._path)
         self._check(names)
         torn: list[pa_csv.InvalidRow] = []
 
@@ -108,6 +104,30 @@ class FileSource:
         double = [name for name in self._columns if list(available).count(name) > 1]
         if double:
             raise SourceError(f"{self._path} has the column {double[0]!r} twice; rename one.")
+
+
+def column_names(path: Path) -> list[str]:
+    """The first row of a CSV or XLSX file that is there.
+
+    Raises:
+        SourceError: it is neither, is damaged, or is not UTF-8.
+    """
+    if not _is_csv(path):
+        return [name or "" for name in next(sheet_rows(path, None), [])]
+    _check_utf8(path)
+    return _csv_header(path)
+
+
+def _is_csv(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix not in {".csv", ".xlsx"}:
+        raise SourceError(f"source.file: {path} is neither a .csv nor an .xlsx file.")
+    return suffix == ".csv"
+
+
+def _csv_header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file), [])
 
 
 def _check_utf8(path: Path) -> None:

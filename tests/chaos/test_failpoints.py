@@ -42,6 +42,7 @@ CASES: dict[str, tuple[list[Event], RunOrder, float]] = {
 ELSEWHERE = {
     "activate.verified": "tests/components/test_activation.py",
     "withdraw.deleted": "tests/components/test_people.py",
+    "replay.kept": "tests/components/test_replaying.py",
     "progress.listed": "tests/components/test_progress.py",
     "progress.written": "tests/components/test_progress.py",
 }

@@ -308,7 +308,7 @@ def test_the_digest_says_who_was_called_who_was_not_and_why_since_the_last_one(
     assert "Asia/Kolkata." in digest
     assert "• Sync loans: 50 enrolled; 1 plan." in digest
     assert "Of 120 source rows: 50 enrolled, 20 invalid, 50 in doubt." in digest
-    assert "20 invalid/too_short: Digits are missing." in digest
+    assert "20 invalid/too_short: Digits are missing;" in digest
     assert "• Sync cards: 0 enrolled; 1 plan, 1 failed." in digest
     assert "Stop switch: Sync 'cards' was stopped by meena" in digest
     assert "Sync cards is held: " in digest

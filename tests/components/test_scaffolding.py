@@ -1,5 +1,6 @@
 """A scaffolded sync is a whole one: only its three edits stand between it and a run."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from dialnexa_pipeline.project import find_syncs
+from dialnexa_pipeline.yaml_schema import document_schema
 
 pytestmark = pytest.mark.servers
 
@@ -40,6 +42,10 @@ def test_a_scaffolded_sync_needs_three_edits_and_no_more(acme: Path) -> None:
     done = scaffold(acme, "Home-Loans 2")
     assert done.returncode == 0, done.stderr
     path = acme / "acme" / "defs" / "Home-Loans 2" / "defs.yaml"
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    schema = json.loads((path.parent / first.partition("=")[2]).read_text())
+    assert schema == document_schema()
     assert path.read_text().count("EDIT") == 3
     (found,) = find_syncs(acme)
     assert found.problem == ""
