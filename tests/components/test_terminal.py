@@ -89,6 +89,10 @@ def test_every_help_tells_what_exit_codes_mean(words: tuple[str, ...]) -> None:
     assert "3 something waits" in said
 
 
+def test_help_tells_what_an_argument_is() -> None:
+    assert "A sync of this project." in command("preview", "--help")
+
+
 def completed(folder: Path, *words: str) -> list[str]:
     """What bash would offer for the last word."""
     environment = {
