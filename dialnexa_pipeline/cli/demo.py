@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,8 @@ from dialnexa_pipeline.sandbox import SandboxServer
 from dialnexa_pipeline.settings import Settings
 
 SYNCS = ("home_loans", "product_offers")
+# A call of the demo is over before its result is asked for; in the UI it takes minutes.
+_DEMO_STEP_SECONDS, _DEV_STEP_SECONDS = 0.02, 60
 # Runs of one sync queue, whoever launches them. A run whose process was killed is given up in the
 # end, because the others would wait for it for ever.
 DAGSTER_YAML = """\
@@ -49,6 +52,7 @@ def run_demo(console: Console) -> None:
     """
     settings = Settings.from_environment()
     with _environment(settings) as sandbox:
+        sandbox.behave(step_seconds=_DEMO_STEP_SECONDS)
         before = sandbox.count_leads()
         console.print(
             f"Sandbox of DialNexa at {sandbox.base_url}; nobody is called. "
@@ -63,6 +67,7 @@ def run_demo(console: Console) -> None:
         for account in parts:
             _print_account(console, sync, account)
             conserved = conserved and account.is_conserved
+    _print_funnel(console, settings)
     _print_sums(console, accounts, before, after, settings)
     if not conserved:
         raise DialNexaError("The account does not add up; see the table above.")
@@ -72,6 +77,7 @@ def run_dev(console: Console, port: int) -> int:
     """The Dagster UI over the demo's data; returns the UI's exit code."""
     settings = Settings.from_environment()
     with _environment(settings) as sandbox:
+        sandbox.behave(step_seconds=_DEV_STEP_SECONDS)
         console.print(f"Sandbox at {sandbox.base_url}. Dagster UI: http://127.0.0.1:{port}")
         # Asked to end, by a keyboard or by a supervisor, the UI ends too.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -144,6 +150,26 @@ def _print_account(console: Console, sync: str, account: Account) -> None:
     table.add_section()
     table.add_row("", "sum", "", f"{account.accounted_rows:,}")
     table.add_row("", "source rows", "", f"{account.source_rows:,}")
+    console.print(table)
+
+
+def _print_funnel(console: Console, settings: Settings) -> None:
+    """From row to call to result, out of the mart that dbt built last."""
+    steps = ("leads", "enrolled", "called", "completed", "failed", "dropped")
+    table = Table("product", *steps, title="From row to call to result")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    sums = ", ".join(f"sum({step})" for step in steps)
+    with duckdb.connect(str(settings.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        rows = warehouse.execute(
+            f"SELECT product, {sums} FROM analytics.conversion_funnel "
+            "GROUP BY ROLLUP (product) ORDER BY product NULLS LAST"
+        ).fetchall()
+    *products, everything = rows
+    for product, *numbers in products:
+        table.add_row(product or "(blank)", *(f"{number:,}" for number in numbers))
+    table.add_section()
+    table.add_row("sum", *(f"{number:,}" for number in everything[1:]))
     console.print(table)
 
 

@@ -52,7 +52,7 @@ class Behaviour:
     error_form: ErrorForm = "groups"
     first_position: int = 1
     max_upload_bytes: int | None = None
-    step_seconds: int | None = None
+    step_seconds: float | None = None
     rate_limit: int = 1_000_000
     enforce_rate_limit: bool = False
 
@@ -76,6 +76,9 @@ def changed(behaviour: Behaviour, document: dict[str, Any]) -> Behaviour:
                 raise ValueError(f"{key} is {value!r}; choices: true, false")
         elif key in {"max_upload_bytes", "step_seconds"} and value is None:
             continue
+        elif key == "step_seconds":
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise ValueError(f"{key} is {value!r}; it must be a number above 0")
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{key} is {value!r}; it must be a whole number of at least 1")
     return replace(behaviour, **document)

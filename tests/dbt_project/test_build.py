@@ -69,6 +69,8 @@ def test_an_enrolment_shows_who_was_enrolled_and_about_what(
     ) == [
         ("C00001", "Rahul D'Souza, Jr.", "Chennai, TN", "home_loan", "enrolled"),
         ("C00003", "Arjun Al Maktoum", "Bengaluru", "insurance", "withdrawn"),
+        ("C00004", "Arjun Iyer", "New York", "insurance", "enrolled"),
+        ("C00005", "Fatima शर्मा", "Bengaluru", "home_loan", "enrolled"),
     ]
 
 
@@ -76,8 +78,10 @@ def test_a_rejected_lead_is_listed_with_its_reason_until_it_is_resolved(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
     assert rows(
-        warehouse, "select lead_key, full_name, reason, raw_phone from analytics.fct_rejected_leads"
-    ) == [("C00002", "अर्जुन पटेल", "invalid/too_short", "97")]
+        warehouse,
+        "select lead_key, full_name, product, reason, raw_phone from analytics.fct_rejected_leads"
+        " where sync = 'home_loans'",
+    ) == [("C00002", "अर्जुन पटेल", "home_loan", "invalid/too_short", "97")]
 
 
 @pytest.mark.parametrize(
@@ -96,3 +100,44 @@ def test_the_funnel_marks_the_latest_run_of_a_sync_and_no_workflow_of_an_older_o
         [sync],
     ).fetchall()
     assert found == latest
+
+
+def test_the_history_of_a_lead_tells_when_it_was_called_and_where_it_stands(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    assert rows(
+        warehouse,
+        "select full_name, product, status, is_called, is_newest from analytics.fct_lead_progress"
+        " where lead_key in ('C00001', 'C00003') order by lead_key, change_no",
+    ) == [
+        ("Rahul D'Souza, Jr.", "home_loan", "pending", False, False),
+        ("Rahul D'Souza, Jr.", "home_loan", "in_progress", True, False),
+        ("Rahul D'Souza, Jr.", "home_loan", "completed", True, True),
+        ("Arjun Al Maktoum", "insurance", "pending", False, False),
+        ("Arjun Al Maktoum", "insurance", "not_listed", False, True),
+    ]
+
+
+FUNNEL = (
+    "select sync, product, day::varchar, leads, not_enrolled, enrolled, called, completed,"
+    " not_listed, other_status, round(completed_share, 2)::float"
+    " from analytics.conversion_funnel order by 1, 2, 3"
+)
+
+
+def test_the_conversion_funnel_goes_from_row_to_call_to_result(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """C00003 was enrolled and withdrawn, and is refused since: one lead; C00004 was never listed."""
+    assert rows(warehouse, FUNNEL) == [
+        ("home_loans", "home_loan", "2026-11-02", 3, 1, 2, 2, 1, 0, 1, pytest.approx(0.33)),
+        ("product_offers", "insurance", "2026-11-03", 2, 0, 2, 0, 0, 2, 0, 0.0),
+    ]
+
+
+def test_without_progress_the_funnel_ends_at_the_enrolment(unfollowed: Path) -> None:
+    with duckdb.connect(str(unfollowed), read_only=True) as connection:
+        assert rows(connection, FUNNEL) == [
+            ("home_loans", "home_loan", "2026-11-02", 3, 1, 2, 0, 0, 2, 0, 0.0),
+            ("product_offers", "insurance", "2026-11-03", 2, 0, 2, 0, 0, 2, 0, 0.0),
+        ]

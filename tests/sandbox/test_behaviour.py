@@ -93,7 +93,13 @@ def test_an_enforced_rate_limit_answers_429_with_retry_after(
 
 @pytest.mark.parametrize(
     "settings",
-    [{"upload_form": "xml"}, {"colour": "red"}, {"rate_limit": 0}, {"first_position": True}],
+    [
+        {"upload_form": "xml"},
+        {"colour": "red"},
+        {"rate_limit": 0},
+        {"first_position": True},
+        {"step_seconds": 0},
+    ],
 )
 def test_an_unknown_setting_is_400_and_names_the_choices(
     sandbox: SandboxServer, settings: dict[str, Any]

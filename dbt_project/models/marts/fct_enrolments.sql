@@ -2,6 +2,7 @@
 -- The marts wait for all record tables of both syncs, so that one dbt call builds them all.
 -- depends_on: {{ source('home_loans', 'rejected_rows') }}, {{ source('home_loans', 'enrolment_counts') }}
 -- depends_on: {{ source('product_offers', 'rejected_rows') }}, {{ source('product_offers', 'enrolment_counts') }}
+-- depends_on: {{ source('home_loans', 'lead_progress') }}, {{ source('product_offers', 'lead_progress') }}
 select
     enrolments.enrolment_ref,
     enrolments.sync,

@@ -4,6 +4,7 @@ select
     rejected.workflow_id,
     rejected.lead_key,
     contacts.full_name,
+    products.product,
     rejected.raw_phone,
     rejected.outcome,
     rejected.reason,
@@ -12,4 +13,5 @@ select
     rejected.last_seen_at
 from {{ source('home_loans', 'rejected_rows') }} as rejected
 left join {{ ref('stg_contacts') }} as contacts on contacts.contact_id = rejected.lead_key
+left join {{ ref('stg_products') }} as products on products.contact_id = rejected.lead_key
 where rejected.resolved_at is null
