@@ -10,7 +10,7 @@ from importlib.metadata import version
 from dialnexa_pipeline.ledger import Cursor, Ledger, PlanRead
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.sources import Since, newest_moment, open_source
-from dialnexa_pipeline.sync import CursorConfig, SyncConfig
+from dialnexa_pipeline.sync import CursorConfig, SyncConfig, spell_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,9 @@ def _why_everything(cursor: Cursor, config: CursorConfig) -> str | None:
     if isinstance(config.full_scan, timedelta):
         last = cursor.fully_read_at
         if last is None or last <= cursor.now - config.full_scan:
-            return f"Everything is read every {config.full_scan} (cursor.full_scan)."
+            return (
+                f"Everything is read every {spell_duration(config.full_scan)} (cursor.full_scan)."
+            )
     return None
 
 

@@ -49,6 +49,15 @@ def _read_duration(value: object) -> timedelta | None:
     return timedelta(**{_DURATIONS[match[2]]: int(match[1])}) if match is not None else None
 
 
+def spell_duration(length: timedelta) -> str:
+    """A duration as YAML says it: `7d`, `26h` or `90m`."""
+    minutes = length // timedelta(minutes=1)
+    for unit, of_minutes in (("d", 1_440), ("h", 60)):
+        if minutes and minutes % of_minutes == 0:
+            return f"{minutes // of_minutes}{unit}"
+    return f"{minutes}m"
+
+
 def _off(value: object) -> object:
     """YAML 1.1 reads a bare `off` as false."""
     return "off" if value is False else value

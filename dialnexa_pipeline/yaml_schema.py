@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from dialnexa_pipeline.alerts import AlertsConfig
 from dialnexa_pipeline.errors import ConfigError
-from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.sync import SyncConfig, spell_duration
 
 # In the root of a Dagster project, to be committed with it.
 SCHEMA_FILE = "dialnexa.schema.json"
@@ -35,11 +36,14 @@ _OF_DAGSTER = {
 }
 
 
-class _WithoutTitles(GenerateJsonSchema):
-    """A title made out of a key's name tells nobody anything."""
+class _AsWritten(GenerateJsonSchema):
+    """Defaults as YAML says them, and no titles, which only repeat a key's name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def encode_default(self, dft: Any) -> Any:
+        return spell_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 def document_schema() -> dict[str, Any]:
@@ -48,7 +52,7 @@ def document_schema() -> dict[str, Any]:
     branches: list[dict[str, Any]] = []
     for name, model in _COMPONENTS.items():
         schema = model.model_json_schema(
-            ref_template="#/$defs/{model}", schema_generator=_WithoutTitles
+            ref_template="#/$defs/{model}", schema_generator=_AsWritten
         )
         definitions |= schema.pop("$defs", {})
         definitions[model.__name__] = schema

@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from dialnexa_pipeline.cli import app
 from dialnexa_pipeline.leads import REASONS
-from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.sync import SyncConfig, spell_duration
 
 
 def on_page_markdown(markdown: str, **_more: Any) -> str:
@@ -53,8 +53,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required() or value is PydanticUndefined:
         return "required"
     if isinstance(value, timedelta) and value:
-        hours, days = value // timedelta(hours=1), value // timedelta(days=1)
-        return f"`{days}d`" if value == timedelta(days=days) else f"`{hours}h`"
+        return f"`{spell_duration(value)}`"
     if value is None or value in ([], {}, timedelta(0)) or isinstance(value, BaseModel):
         return "forever" if "forever" in (field.description or "") else "none"
     return f"`{', '.join(value) if isinstance(value, list) else value}`"

@@ -15,13 +15,16 @@ PROJECT = Path(__file__).parents[2]
 
 
 class EditorsLoader(yaml.SafeLoader):
-    """Editors read YAML 1.2: a date and a bare `off` are text."""
+    """Editors read YAML 1.2: a date and a bare `off` are text, `true` and `false` are not."""
 
 
 EditorsLoader.yaml_implicit_resolvers = {
     letter: [pair for pair in resolvers if not pair[0].endswith((":timestamp", ":bool"))]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+EditorsLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf")
+)
 
 
 def problems(document: Any) -> list[str]:
