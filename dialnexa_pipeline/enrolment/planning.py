@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dialnexa_pipeline.enrolment.committing import CLAIMED, Committing, PlannedChunk
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barred_of, counted
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
 from dialnexa_pipeline.enrolment.staging import staged_read
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
+from dialnexa_pipeline.enrolment.writing import CLAIMED, ChunkWriter, PlannedChunk
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import (
     VARIABLE_PREFIX,
@@ -37,7 +37,7 @@ from dialnexa_pipeline.ledger import (
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
-_CHUNK_ROWS = 16_384
+_CHUNK_ROWS = 32_768
 
 
 def plan_leads(
@@ -77,8 +77,8 @@ def plan_leads(
         planning_heartbeat(ledger, plan),
         store.open_local(staged) as local,
         pq.ParquetFile(local) as parquet,
-        Committing(plan, ledger, store, limits) as committing,
     ):
+        writer = ChunkWriter(plan, ledger, store, limits)
         planner = _Planner(plan, ledger, limits, dedupe=dedupe, destinations=destinations)
         read = staged_read(parquet.schema_arrow)
         if read is not None:
@@ -86,10 +86,9 @@ def plan_leads(
         for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS):
             rows += batch.num_rows
             leads = pa.Table.from_batches([batch])
-            committing.put(planner.plan(erased.redact(leads) if erased is not None else leads))
-        committing.put(planner.end())
-        committing.wait()
-        ledger.plans.refuse(plan, [], committing.unclaimed.counts)
+            writer.write(planner.plan(erased.redact(leads) if erased is not None else leads))
+        writer.write(planner.end())
+        ledger.plans.refuse(plan, [], writer.unclaimed.counts)
     account = replace(ledger.accounts.of_plan(plan.plan_id), source_rows=rows)
     ledger.plans.make_ready(
         plan, source_rows=rows, phone_metadata=METADATA_VERSION, hold=guard(account)
@@ -151,10 +150,7 @@ class _Planner:
     def _look_up(
         self, names: Sequence[str], codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
     ) -> tuple[Mapping[tuple[str, int], Holder], npt.NDArray[np.bool_]]:
-        """Who holds the numbers now, and which rows are therefore held.
-
-        The chunk before may not be committed yet: whom this look misses, the claim does not.
-        """
+        """Who holds the numbers, and which rows are therefore held."""
         by_code = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[by_code], np.arange(len(names) + 1))
         wanted = {

@@ -12,8 +12,6 @@ from dialnexa_pipeline.ledger.records import Candidates
 from dialnexa_pipeline.ledger.tables import claims
 
 _COLUMNS = "claim_no, batch_no, workflow_no, lead_key, raw_phone, phone, live"
-# Few statements, which stay prepared; SQLite takes 32,766 values in one.
-_SQLITE_ROWS = (1_000, 100, 10, 1)
 _ON_CONFLICT = "ON CONFLICT (phone, workflow_no) WHERE live DO NOTHING"
 
 
@@ -40,7 +38,10 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
     if connection.dialect.name == "postgresql":
         added = _insert_into_postgresql(connection, asked)
     else:
-        added = _insert_into_sqlite(connection, asked)
+        added = connection.exec_driver_sql(
+            f"INSERT INTO claims ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 1) {_ON_CONFLICT}",
+            list(chain.from_iterable(map(_rows, asked))),
+        ).rowcount
     if added == wanted:
         return set()
     lost: set[int] = set()
@@ -51,20 +52,6 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
             (won,) = columns_of(connection, sa.select(claims.c.claim_no).where(of_batch))
             lost.update(map(place_of, set(numbers).difference(won)))
     return lost
-
-
-def _insert_into_sqlite(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> int:
-    """Many rows a statement: other threads go on while it works, instead of between any two."""
-    rows = list(chain.from_iterable(map(_rows, asked)))
-    added = start = 0
-    for size in _SQLITE_ROWS:
-        values = ", ".join(["(?, ?, ?, ?, ?, ?, 1)"] * size)
-        statement = f"INSERT INTO claims ({_COLUMNS}) VALUES {values} {_ON_CONFLICT}"
-        while len(rows) - start >= size:
-            these = tuple(chain.from_iterable(rows[start : start + size]))
-            added += connection.exec_driver_sql(statement, these).rowcount
-            start += size
-    return added
 
 
 def _rows(each: NumberedCandidates) -> Iterator[tuple[object, ...]]:

@@ -1,12 +1,10 @@
-"""Claims, refused rows and files of planned chunks are written while the next chunk is planned."""
+"""Write a planned chunk: its claims and refused rows, then the files that are full."""
 
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
@@ -44,10 +42,13 @@ class PlannedChunk:
     unclaimed: Unclaimed
 
 
-class Committing:
-    """Writes one chunk at a time, in its own thread and in order.
+class ChunkWriter:
+    """Writes planned chunks, in order.
 
     Order (docs/design.md, invariant 2): the claims are committed, then the files are on disk.
+
+    Attributes:
+        unclaimed: leads of all chunks that got no claim.
     """
 
     def __init__(self, plan: Plan, ledger: Ledger, store: Store, limits: BatchLimits) -> None:
@@ -56,31 +57,9 @@ class Committing:
         self._ledger = ledger
         self._store = store
         self._limits = limits
-        self._thread = ThreadPoolExecutor(1, "committing")
-        self._under_way: Future[None] | None = None
 
-    def __enter__(self) -> "Committing":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._thread.shutdown()
-
-    def put(self, chunk: PlannedChunk) -> None:
-        """Have a chunk written, as soon as the one before it is; raise what that one raised."""
-        self.wait()
-        self._under_way = self._thread.submit(self._write, chunk)
-
-    def wait(self) -> None:
-        """Everything that was put is written, or what its writing raised is raised here."""
-        if self._under_way is not None:
-            self._under_way.result()
-
-    def _write(self, chunk: PlannedChunk) -> None:
+    def write(self, chunk: PlannedChunk) -> None:
+        """Claim and refuse, then write the files that take no more rows."""
         self.unclaimed.add(chunk.unclaimed)
         if chunk.shares or chunk.unclaimed.rows:
             lost = self._claim(chunk)
@@ -127,7 +106,7 @@ class Committing:
         return np.flatnonzero(~won).tolist()
 
     def _refuse_lost(self, leads: pa.Table) -> None:
-        """The chunk before, or another run, was faster: the database decided."""
+        """Another run was faster between the look and the claim: the database decided."""
         wanted: dict[str, list[int]] = {}
         numbers = zip(leads["workflow_id"].to_pylist(), leads["phone_key"].to_pylist(), strict=True)
         for workflow_id, phone in numbers:
