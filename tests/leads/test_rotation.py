@@ -52,3 +52,15 @@ def test_pieces_are_cut_like_the_whole(
 ) -> None:
     rotation = Rotation(max_rows, max_bytes, header_bytes=10)
     assert files(rotation, first, second) == files(rotation, first + second)
+
+
+@given(SIZES, st.integers(1, 8), st.integers(0, 100))
+def test_no_other_cut_makes_fewer_files(sizes: list[int], max_rows: int, max_bytes: int) -> None:
+    def is_a_file(first: int, end: int) -> bool:
+        fits = end - first <= max_rows and 10 + sum(sizes[first:end]) <= max_bytes
+        return fits or end - first == 1
+
+    fewest = [0]
+    for end in range(1, len(sizes) + 1):
+        fewest.append(min(1 + fewest[first] for first in range(end) if is_a_file(first, end)))
+    assert len(files(Rotation(max_rows, max_bytes, header_bytes=10), sizes)) == fewest[-1]
