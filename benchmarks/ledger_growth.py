@@ -5,6 +5,7 @@ The numbers come in random order, as leads do, in chunks as a planner's; all go 
 
 import argparse
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -39,6 +40,7 @@ def main() -> int:
                 server.stop()
             print(f"{kind}: {rates[0]:,} claims a second at first, {rates[-1]:,} at last")
     told["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    told["load"] = round(os.getloadavg()[1], 1)
     _RESULT.write_text(json.dumps(told, indent=2) + "\n")
     return 0
 

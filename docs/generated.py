@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from dialnexa_pipeline.alerts import AlertsConfig
 from dialnexa_pipeline.cli import app
 from dialnexa_pipeline.leads import REASONS
 from dialnexa_pipeline.sync import SyncConfig, spell_duration
@@ -18,7 +19,8 @@ from dialnexa_pipeline.sync import SyncConfig, spell_duration
 def on_page_markdown(markdown: str, **_more: Any) -> str:
     """mkdocs calls this for every page: fill its marks in."""
     marks = {
-        "<!-- keys -->": _key_table,
+        "<!-- keys -->": lambda: _key_table(SyncConfig),
+        "<!-- alert keys -->": lambda: _key_table(AlertsConfig),
         "<!-- reasons -->": _reason_table,
         "<!-- commands -->": _command_table,
     }
@@ -28,9 +30,9 @@ def on_page_markdown(markdown: str, **_more: Any) -> str:
     return markdown
 
 
-def _key_table() -> Iterator[str]:
+def _key_table(model: type[BaseModel]) -> Iterator[str]:
     yield "| key | default | meaning |\n|---|---|---|"
-    yield from _keys(SyncConfig, "")
+    yield from _keys(model, "")
 
 
 def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:

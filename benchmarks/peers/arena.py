@@ -108,7 +108,7 @@ def open_arena(contestants: Sequence[Contestant]) -> Generator[Arena]:
     """An arena in a temporary folder; dlt is installed when it takes part."""
     folder = Path(tempfile.mkdtemp(prefix="dialnexa-peers-"))
     try:
-        with _postgres(folder) as url, _sink() as base_url:
+        with _postgres(folder) as url, open_sink() as base_url:
             pythons = {
                 each.name: install_dlt(folder / "venv")
                 for each in contestants
@@ -134,7 +134,7 @@ def _postgres(folder: Path) -> Generator[str]:
 
 
 @contextmanager
-def _sink() -> Generator[str]:
+def open_sink() -> Generator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(port,), daemon=True)

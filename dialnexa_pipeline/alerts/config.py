@@ -16,6 +16,8 @@ ALERT_KINDS: tuple[AlertKind, ...] = (
     "stopped",
 )
 
+# The schema is read before {{ env.… }} is filled in; what it is filled with is read again.
+_TEMPLATE = r"\{\{.+\}\}.*"
 # A secret's name and never the secret itself, which YAML, run config and git would keep.
 _VARIABLE = r"^[A-Z][A-Z0-9_]*$"
 
@@ -31,7 +33,7 @@ class SlackConfig(StrictModel):
     )
     api_url: str = Field(
         default="https://slack.com/api/",
-        pattern=r"^https?://.+/$",
+        pattern=rf"^(https?://\S+/|{_TEMPLATE})$",
         description="Slack's API; another one for GovSlack.",
     )
 
@@ -136,7 +138,7 @@ class AlertsConfig(StrictModel):
     )
     webserver_base_url: str | None = Field(
         default=None,
-        pattern=r"^https?://\S+$",
+        pattern=rf"^(https?://\S+|{_TEMPLATE})$",
         description="Where the Dagster UI is, so that messages link to runs.",
     )
     digest: DigestConfig | None = Field(

@@ -83,7 +83,8 @@ def digest_message(
 
 
 def _day_item(config: AlertsConfig, day: SyncDay) -> Item:
-    failed = f", {len(day.failed_runs)} failed" if day.failed_runs else ""
+    runs = len(day.failed_runs)
+    failed = f", {runs} run{'s' if runs > 1 else ''} failed" if runs else ""
     link = config.run_link(day.failed_runs[-1].run_id) if day.failed_runs else None
     if not day.plans:
         what = "nothing was planned" if not day.failed_runs else f"no plan was made{failed}"
@@ -124,7 +125,7 @@ def _reasons(accounts: Sequence[Account]) -> Iterator[str]:
 def _waiting_items(config: AlertsConfig, waiting: LedgerFacts, now: datetime) -> Iterator[Item]:
     for stop in waiting.stops:
         if config.watches(stop.sync):
-            yield stop_item(stop)
+            yield stop_item(config, stop)
     for held in waiting.held:
         if config.watches(held.plan.sync):
             yield held_item(config, held)

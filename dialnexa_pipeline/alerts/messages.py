@@ -14,12 +14,16 @@ class Item:
     """One thing that is told.
 
     Attributes:
-        command: what mends it, to be typed in a terminal.
+        headline: a few words for the title of a message about it.
+        purpose: what the command is for, as in "To lift it".
+        command: to be typed in a terminal.
         link: the address of its run.
         more: lines that belong to it.
     """
 
     text: str
+    headline: str = ""
+    purpose: str = ""
     command: str | None = None
     link: str | None = None
     more: tuple[str, ...] = ()
@@ -51,7 +55,7 @@ def _plain_lines(message: Message) -> list[str]:
         lines.append(f"- {item.text}")
         lines += [f"    {line}" for line in item.more]
         if item.command is not None:
-            lines.append(f"    $ {item.command}")
+            lines.append(f"    {item.purpose}: {item.command}")
         if item.link is not None:
             lines.append(f"    {item.link}")
     return lines

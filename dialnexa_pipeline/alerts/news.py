@@ -79,7 +79,7 @@ def _is_new(trouble: Trouble, memory: Memory) -> bool:
 
 def _troubles(config: AlertsConfig, facts: Facts) -> Iterator[Trouble]:
     for stop in facts.ledger.stops:
-        yield Trouble(Subject("stopped", stop.sync), stop.made_at, stop_item(stop))
+        yield Trouble(Subject("stopped", stop.sync), stop.made_at, stop_item(config, stop))
     for held in facts.ledger.held:
         subject = Subject("guard_held", held.plan.sync, held.plan.partition_key)
         yield Trouble(subject, held.planned_at, held_item(config, held))

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -20,23 +19,37 @@ def alert_message(items: Sequence[Item]) -> Message:
     shown = tuple(items[:_MAX_ITEMS])
     left = len(items) - len(shown)
     if left:
-        shown += (Item(f"and {left} more; see all that waits:", command="dialnexa status"),)
-    title = items[0].text.split(": ", 1)[0] if len(items) == 1 else f"{len(items)} alerts"
-    return Message(f"DialNexa: {title}", shown)
+        more = Item(f"And {left} more.", purpose="To see all that waits", command="dialnexa status")
+        shown += (more,)
+    others = f", and {len(items) - 1} more" if len(items) > 1 else ""
+    return Message(f"DialNexa: {items[0].headline}{others}", shown)
 
 
-def stop_item(stop: Stop) -> Item:
+def stop_item(config: AlertsConfig, stop: Stop) -> Item:
     """Who stopped what, when and why."""
-    masked = replace(stop, who=without_numbers(stop.who), why=without_numbers(stop.why))
-    said, _, command = masked.sentence.partition(" To lift it: ")
-    return Item(f"Stop switch: {said}", command=command)
+    what = "Every sync" if stop.sync is None else f"Sync {stop.sync}"
+    option = "" if stop.sync is None else f" --sync {stop.sync}"
+    return Item(
+        f"{what} was stopped by {without_numbers(stop.who)} at {_moment(config, stop.made_at)}: "
+        f"{without_numbers(stop.why).rstrip('.')}. Nothing is sent until the stop is lifted.",
+        headline=f"{what} is stopped",
+        purpose="To lift it",
+        command=f'dialnexa resume{option} --reason "…"',
+    )
 
 
 def held_item(config: AlertsConfig, held: HeldPlan) -> Item:
     """Which guard a plan breaks, and how to approve it once."""
     said, _, command = held.hold.why.partition(" To approve it once: ")
-    text = f"{_where(held.plan.sync, held.plan.partition_key)} is held: {said}"
-    return Item(text, command or None, config.run_link(held.plan.run_id))
+    where = _where(held.plan.sync, held.plan.partition_key)
+    again = _launch(held.plan.sync, held.plan.partition_key)
+    return Item(
+        f"{where} is held: {said}",
+        headline=f"{where} is held",
+        purpose="If it is right, approve it once",
+        command=f"{command} && {again}" if command else None,
+        link=config.run_link(held.plan.run_id),
+    )
 
 
 def failed_item(config: AlertsConfig, run: EndedRun) -> Item:
@@ -46,17 +59,22 @@ def failed_item(config: AlertsConfig, run: EndedRun) -> Item:
         "part": "a run that sends nothing failed",
         "reconcile": "the reconcile job failed",
     }[run.scope]
-    text = (
-        f"{_where(run.sync, run.partition_key)}: {what} at {_moment(config, run.ended_at)}. "
-        f"{without_numbers(run.why)}"
+    where = _where(run.sync, run.partition_key)
+    text = f"{where}: {what} at {_moment(config, run.ended_at)}. {without_numbers(run.why)}"
+    return Item(
+        text.strip(),
+        headline=f"{where}: {what}",
+        purpose="Once that is mended, run it again; it calls nobody twice",
+        command=_again(run),
+        link=config.run_link(run.run_id),
     )
-    return Item(text.strip(), _again(run), config.run_link(run.run_id))
 
 
 def doubt_item(config: AlertsConfig, doubts: Sequence[Doubt], now: datetime) -> Item:
     """How many leads of a sync and partition have no sure answer, and for how long."""
     oldest = min(doubts, key=lambda doubt: doubt.since)
-    rows = sum(doubt.rows for doubt in doubts)
+    leads = _many(sum(doubt.rows for doubt in doubts), "lead", "leads")
+    where = _where(oldest.sync, oldest.partition_key)
     is_held = all(doubt.is_held for doubt in doubts)
     fate = (
         "Two listings of the workflow lack them, and the sync holds such rows for a person."
@@ -64,24 +82,35 @@ def doubt_item(config: AlertsConfig, doubts: Sequence[Doubt], now: datetime) -> 
         else "Nobody sends them again; the workflow's own list settles it."
     )
     text = (
-        f"{_where(oldest.sync, oldest.partition_key)}: {_many(len(doubts), 'batch', 'batches')} "
-        f"with {_many(rows, 'lead', 'leads')} in doubt, the longest for "
+        f"{where}: {_many(len(doubts), 'batch', 'batches')} with {leads} in doubt, the longest for "
         f"{_minutes(now, oldest.since)}. {fate}"
     )
-    command = f"dialnexa reconcile --sync {oldest.sync}{' --release' if is_held else ''}"
-    return Item(text, command, config.run_link(oldest.run_id))
+    return Item(
+        text,
+        headline=f"{where}: {leads} in doubt",
+        purpose="To let the next run send them" if is_held else "To look at that list now",
+        command=f"dialnexa reconcile --sync {oldest.sync}{' --release' if is_held else ''}",
+        link=config.run_link(oldest.run_id),
+    )
 
 
 def refused_item(config: AlertsConfig, plan: ReadyPlan) -> Item:
     """How many rows of a run were refused, by whom, against which threshold."""
     refused = plan.invalid + plan.rejected
+    where = _where(plan.plan.sync, plan.plan.partition_key)
+    share = f"{refused / plan.source_rows:.0%}"
     text = (
-        f"{_where(plan.plan.sync, plan.plan.partition_key)}: {refused:,} of {plan.source_rows:,} "
-        f"rows are refused, {refused / plan.source_rows:.0%}, more than "
+        f"{where}: {refused:,} of {plan.source_rows:,} rows are refused, {share}, more than "
         f"reject_rate = {config.reject_rate}: {plan.invalid:,} by screening, {plan.rejected:,} by "
         "DialNexa."
     )
-    return Item(text, f"dialnexa rejected {plan.plan.sync}", config.run_link(plan.plan.run_id))
+    return Item(
+        text,
+        headline=f"{where}: {share} of the rows are refused",
+        purpose="To see them and how to mend them",
+        command=f"dialnexa rejected {plan.plan.sync}",
+        link=config.run_link(plan.plan.run_id),
+    )
 
 
 def over_item(config: AlertsConfig, subject: Subject) -> Item:
@@ -94,7 +123,8 @@ def over_item(config: AlertsConfig, subject: Subject) -> Item:
         "guard_held": "no plan is held any more.",
         "stopped": "the stop is lifted.",
     }[subject.kind]
-    return Item(f"Settled, {where[0].lower()}{where[1:]}: {said}")
+    settled = f"Settled, {where[0].lower()}{where[1:]}: {said}"
+    return Item(settled, headline=settled.rstrip("."))
 
 
 def _where(sync: str | None, partition_key: str) -> str:
@@ -109,12 +139,16 @@ def _again(run: EndedRun) -> str | None:
         return f"dialnexa reconcile --sync {run.sync}"
     if run.scope == "part":
         return None
-    start, _, end = run.partition_key.partition("...")
+    return _launch(run.sync, run.partition_key)
+
+
+def _launch(sync: str, partition_key: str) -> str:
+    start, _, end = partition_key.partition("...")
     if end:
-        option = f" --partition-range {shlex.quote(run.partition_key)}"
+        option = f" --partition-range {shlex.quote(partition_key)}"
     else:
         option = f" --partition {shlex.quote(start)}" if start else ""
-    return f"dg launch --job {run.sync}{option}"
+    return f"dg launch --job {sync}{option}"
 
 
 def _moment(config: AlertsConfig, moment: datetime) -> str:
@@ -123,6 +157,8 @@ def _moment(config: AlertsConfig, moment: datetime) -> str:
 
 def _minutes(now: datetime, since: datetime) -> str:
     minutes = int((now - since).total_seconds() // 60)
+    if minutes < 1:
+        return "less than a minute"
     if minutes < 120:
         return _many(minutes, "minute", "minutes")
     if minutes < 48 * 60:

@@ -94,7 +94,7 @@ def _lines(message: Message) -> list[str]:
         lines.append(f"• {_escaped(item.text)}{link}")
         lines += [f"    {_escaped(line)}" for line in item.more]
         if item.command is not None:
-            lines.append(f"    `{_escaped(item.command)}`")
+            lines.append(f"    {_escaped(item.purpose)}: `{_escaped(item.command)}`")
     return lines
 
 

@@ -5,8 +5,6 @@ from dialnexa_pipeline.leads.files import (
     csv_header_bytes,
     csv_lines,
     render_csv,
-    render_xlsx,
-    text_cell,
 )
 from dialnexa_pipeline.leads.reasons import OUTCOMES, REASONS
 from dialnexa_pipeline.leads.rotation import Rotation
@@ -15,6 +13,14 @@ from dialnexa_pipeline.leads.screening import (
     ScreeningConfig,
     blank_variables,
     screen,
+)
+from dialnexa_pipeline.leads.sheets import (
+    render_xlsx,
+    text_cell,
+    xlsx_file,
+    xlsx_header_bytes,
+    xlsx_lines,
+    xlsx_sizes,
 )
 from dialnexa_pipeline.leads.text import text_of
 from dialnexa_pipeline.leads.variables import RESERVED_VARIABLES, validate_variables
@@ -36,4 +42,8 @@ __all__ = [
     "text_cell",
     "text_of",
     "validate_variables",
+    "xlsx_file",
+    "xlsx_header_bytes",
+    "xlsx_lines",
+    "xlsx_sizes",
 ]

@@ -1,24 +1,17 @@
-"""Batch files: CSV without BOM after RFC 4180, or XLSX in which every cell is text."""
+"""Batch files as CSV without BOM, after RFC 4180."""
 
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
-import io
-import re
 from collections.abc import Sequence
 
 import numpy as np
-import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
-from openpyxl.cell import Cell, WriteOnlyCell
-from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 _MUST_QUOTE = '[",\r\n]'
 _MUST_QUOTE_BYTES = (b",", b'"', b"\r", b"\n")
 _CRLF = "\r\n"
-# XML has no such characters, escaped or not.
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def render_csv(table: pa.Table) -> bytes:
@@ -48,29 +41,6 @@ def csv_file(names: Sequence[str], lines: Sequence[pa.Array]) -> bytes:
 def csv_header_bytes(names: Sequence[str]) -> int:
     """The exact size of the header line as `render_csv` writes it."""
     return len(_header(names))
-
-
-def render_xlsx(table: pa.Table) -> bytes:
-    """One sheet, every cell text, so that `+` and leading zeros survive.
-
-    Characters that XLSX cannot hold become blanks.
-    """
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("leads")
-    columns = [column.to_pylist() for column in table.columns]
-    for row in (table.column_names, *zip(*columns, strict=True)):
-        sheet.append([text_cell(sheet, value) for value in row])
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
-
-
-def text_cell(sheet: WriteOnlyWorksheet, value: str | None) -> Cell:
-    """A cell that spreadsheets show as it is: never a number, and never a formula."""
-    cell = WriteOnlyCell(sheet, value=_UNFIT.sub(" ", value or ""))
-    cell.data_type = "s"
-    cell.number_format = "@"
-    return cell
 
 
 def _header(names: Sequence[str]) -> bytes:

@@ -21,6 +21,7 @@ MESSAGE = Message(
     (
         Item(
             "Sync loans is held: too many.",
+            purpose="If it is right, approve it once",
             command="dialnexa approve loans",
             link="http://d/runs/1",
         ),
@@ -48,7 +49,7 @@ def test_a_mail_has_title_sentence_command_and_link(mailbox: Mailbox) -> None:
     assert mail["To"] == "calls@example.com, night@example.com"
     assert mail.get_content().splitlines() == [
         "- Sync loans is held: too many.",
-        "    $ dialnexa approve loans",
+        "    If it is right, approve it once: dialnexa approve loans",
         "    http://d/runs/1",
     ]
 

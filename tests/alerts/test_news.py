@@ -108,9 +108,9 @@ def test_a_year_of_failed_partitions_is_one_message_that_can_be_read() -> None:
     runs = [replace(RUN, run_id=f"r{n}", partition_key=f"p{n}") for n in range(365)]
     facts = Facts(at(1), LedgerFacts(), tuple(runs))
     message = alert_message(find_news(config(), facts, new_memory(at(-1))).items)
-    assert message.title == "DialNexa: 365 alerts"
+    assert message.title == "DialNexa: Sync loans, partition p0: the run failed, and 364 more"
     assert len(message.items) == 26
-    assert message.items[-1].text.startswith("and 340 more")
+    assert message.items[-1].text.startswith("And 340 more")
 
 
 def test_a_number_is_masked_and_a_moment_is_not() -> None:

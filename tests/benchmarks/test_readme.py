@@ -46,3 +46,12 @@ def test_the_sentence_of_backfills_says_what_was_measured() -> None:
     ) in readme
     assert f"in one run in {seconds['365 days in one run']} s" in readme
     assert f"of single days take {seconds['30 days in a run each']} s" in readme
+
+
+def test_the_sentence_of_phones_says_what_was_compared() -> None:
+    readme = " ".join((_ROOT / "README.md").read_text().split())
+    results = _ROOT / "benchmarks" / "results" / "phone_exactness.json"
+    corpora = json.loads(results.read_text())["corpora"].values()
+    rows, differing = (sum(each[name] for each in corpora) for name in ("rows", "differences"))
+    assert f"{rows:,} spellings of phones of every region" in readme
+    assert f"in every field: {differing} differences" in readme

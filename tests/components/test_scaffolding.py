@@ -32,10 +32,27 @@ def acme(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def scaffold(project: Path, name: str, *more: str) -> subprocess.CompletedProcess[str]:
+DEFINITIONS = """
+from pathlib import Path
+
+import dagster as dg
+from dialnexa_pipeline import default_resources
+
+defs = dg.Definitions.merge(
+    dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+    dg.Definitions(resources=default_resources()),
+)
+"""
+
+
+def run_dg(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     dg = Path(sys.executable).with_name("dg")
-    words = ["scaffold", "defs", "dialnexa_pipeline.LeadSyncComponent", name, *more]
     return subprocess.run([dg, *words], cwd=project, capture_output=True, text=True, check=False)
+
+
+def scaffold(project: Path, name: str, *more: str) -> subprocess.CompletedProcess[str]:
+    words = ["scaffold", "defs", "dialnexa_pipeline.LeadSyncComponent", name, *more]
+    return run_dg(project, *words)
 
 
 def test_a_scaffolded_sync_needs_three_edits_and_no_more(acme: Path) -> None:
@@ -69,3 +86,23 @@ def test_python_is_refused_in_a_sentence(acme: Path) -> None:
     done = scaffold(acme, "loans", "--format", "python")
     assert done.returncode != 0
     assert "one YAML document" in done.stdout + done.stderr
+
+
+def test_scaffolded_alerts_load_and_take_values_from_the_environment(
+    acme: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (acme / "acme" / "definitions.py").write_text(DEFINITIONS)
+    monkeypatch.setenv("DIALNEXA_SLACK_TOKEN", "xoxb-of-a-test")
+    monkeypatch.setenv("DAGSTER_URL", "https://dagster.example.com")
+    assert (
+        run_dg(acme, "scaffold", "defs", "dialnexa_pipeline.AlertsComponent", "a").returncode == 0
+    )
+    path = acme / "acme" / "defs" / "a" / "defs.yaml"
+    url = '  webserver_base_url: "{{ env.DAGSTER_URL }}"\n'
+    path.write_text(path.read_text() + url)
+    checked = run_dg(acme, "check", "defs")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    monkeypatch.setenv("DAGSTER_URL", "dagster.example.com")
+    checked = run_dg(acme, "check", "defs")
+    assert checked.returncode != 0
+    assert "webserver_base_url" in checked.stdout + checked.stderr

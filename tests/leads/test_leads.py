@@ -6,7 +6,6 @@ import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-import openpyxl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -20,7 +19,6 @@ from dialnexa_pipeline.leads import (
     csv_header_bytes,
     csv_lines,
     render_csv,
-    render_xlsx,
     screen,
     text_of,
     validate_variables,
@@ -105,21 +103,6 @@ def test_an_empty_value_alone_in_its_row_is_still_a_row() -> None:
 
 def test_a_csv_file_has_no_byte_order_mark() -> None:
     assert not render_csv(pa.table({"phone_number": ["+1"]})).startswith(b"\xef\xbb\xbf")
-
-
-def test_xlsx_cells_are_text_so_plus_and_zeros_survive() -> None:
-    table = pa.table({"phone_number": ["+919876543210"], "code": ["007"], "formula": ["=1+1"]})
-    sheet = openpyxl.load_workbook(io.BytesIO(render_xlsx(table))).worksheets[0]
-    assert [cell.value for cell in sheet[1]] == table.column_names
-    values = [(cell.value, cell.data_type) for cell in sheet[2]]
-    assert values == [("+919876543210", "s"), ("007", "s"), ("=1+1", "s")]
-
-
-def test_characters_that_xlsx_cannot_hold_become_blanks() -> None:
-    table = pa.table({"=name": ["a\ufffeb\x00c"]})
-    sheet = openpyxl.load_workbook(io.BytesIO(render_xlsx(table))).worksheets[0]
-    assert [[cell.value for cell in row] for row in sheet] == [["=name"], ["a b c"]]
-    assert sheet["A1"].data_type == "s"
 
 
 @pytest.mark.parametrize(
