@@ -15,6 +15,8 @@ _RESULTS = Path(__file__).parents[1] / "results"
 _SCALES = "10000,100000,1000000,10000000"
 _QUICK_SCALES = "10000,50000"
 _ROUNDS, _QUICK_ROUNDS = 5, 2
+# A round of ten million rows takes minutes.
+_MANY_ROWS, _ROUNDS_OF_MANY = 10_000_000, 2
 
 
 def main() -> int:
@@ -25,7 +27,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers")
     parser.add_argument("--quick", action="store_true", help="small scales, within 3 minutes")
     parser.add_argument("--scales", help=f"rows, with commas between; {_SCALES} by default")
-    parser.add_argument("--rounds", type=int, help=f"rounds a scale; {_ROUNDS} by default")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        help=f"rounds a scale; {_ROUNDS} by default, {_ROUNDS_OF_MANY} at most of ten million rows",
+    )
     names = [contestant.name for contestant in CONTESTANTS]
     parser.add_argument("--only", default=",".join(names), help="contestants, with commas between")
     arguments = parser.parse_args()
@@ -43,7 +49,8 @@ def main() -> int:
     with open_arena(contestants) as arena:
         warm_up(arena, contestants)
         for rows in map(int, scales.split(",")):
-            played = play(arena, contestants, rows, rounds, _note)
+            of_scale = min(rounds, _ROUNDS_OF_MANY) if rows >= _MANY_ROWS else rounds
+            played = play(arena, contestants, rows, of_scale, _note)
             samples += played[0]
             agreements += played[1]
             wrong += played[2]
