@@ -11,14 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dialnexa_pipeline.enrolment import ErasedPeople, SourceCorrections, held_outcome
+from dialnexa_pipeline.enrolment import BatchLimits, ErasedPeople, SourceCorrections, held_outcome
 from dialnexa_pipeline.incremental import next_reading
 from dialnexa_pipeline.leads import (
     REASONS,
     VARIABLE_PREFIX,
     Rotation,
-    csv_header_bytes,
-    csv_lines,
+    even_rows,
     screen,
 )
 from dialnexa_pipeline.ledger import Ledger
@@ -91,6 +90,8 @@ def preview(
 def estimate_files(frame: pd.DataFrame, config: SyncConfig) -> dict[str, int]:
     """Workflow → how many batch files the planned leads of a preview would make."""
     planned = frame[frame["outcome"] == "planned"]
+    batch = config.batch
+    limits = BatchLimits(batch.format, batch.max_rows, batch.max_bytes, config.enrolment_ref)
     found: dict[str, int] = {}
     for workflow, leads in planned.groupby("workflow_id"):
         columns = {"phone_number": leads["phone"]}
@@ -99,10 +100,10 @@ def estimate_files(frame: pd.DataFrame, config: SyncConfig) -> dict[str, int]:
         if config.enrolment_ref is not None:
             refs = pa.array(["0" * _REF_CHARACTERS] * len(leads))
             table = table.append_column(config.enrolment_ref, refs)
-        limits = config.batch
-        header = csv_header_bytes(table.column_names)
-        sizes = pc.binary_length(csv_lines(table)).to_numpy()
-        full, rows, _ = Rotation(limits.max_rows, limits.max_bytes, header).ends(sizes)
+        _, sizes = limits.content_of(table)
+        header = limits.header_bytes(table.column_names)
+        max_rows = even_rows(table.num_rows, limits.max_rows)
+        full, rows, _ = Rotation(max_rows, limits.max_bytes, header).ends(sizes)
         found[str(workflow)] = len(full) + (rows > 0)
     return found
 

@@ -1,16 +1,29 @@
 """Batches that still take rows, one a workflow, and the files that they become."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.leads import Rotation, csv_file, csv_header_bytes, render_xlsx
+from dialnexa_pipeline.leads import (
+    Rotation,
+    csv_file,
+    csv_header_bytes,
+    csv_lines,
+    even_rows,
+    render_xlsx,
+    xlsx_header_bytes,
+    xlsx_row_bytes,
+)
 from dialnexa_pipeline.ledger import BatchOnDisk, Ledger, Plan
 from dialnexa_pipeline.store import Store
 
@@ -29,6 +42,18 @@ class BatchLimits:
     max_bytes: int
     ref_column: str | None
     hold_absent: bool = False
+
+    def header_bytes(self, columns: Sequence[str]) -> int:
+        """The most bytes that a file holds beside its rows."""
+        is_csv = self.format == "csv"
+        return csv_header_bytes(columns) if is_csv else xlsx_header_bytes(columns)
+
+    def content_of(self, rows: pa.Table) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+        """Uploaded rows as a batch keeps them, and the most bytes that each adds to its file."""
+        if self.format != "csv":
+            return rows, xlsx_row_bytes(rows)
+        lines = csv_lines(rows)
+        return pa.table({"line": lines}), pc.binary_length(lines).to_numpy().astype(np.int64)
 
 
 @dataclass(slots=True, eq=False)
@@ -57,10 +82,16 @@ class Share:
 
 
 class OpenBatches:
-    """Assigns rows to batches; those that are full are handed over, to be written."""
+    """Assigns rows to batches; those that are full are handed over, to be written.
 
-    def __init__(self, limits: BatchLimits) -> None:
+    Args:
+        expected: workflow → rows that may come; its files are even in their number of rows.
+    """
+
+    def __init__(self, limits: BatchLimits, expected: Mapping[str, int]) -> None:
         self._limits = limits
+        self._expected = expected
+        self._header_bytes: int | None = None
         self._open: dict[str, OpenBatch] = {}
         self._full: list[OpenBatch] = []
 
@@ -76,12 +107,13 @@ class OpenBatches:
 
         Args:
             columns: the header, the same each time.
-            sizes: bytes of each row's line.
+            sizes: bytes of each row.
             first: place of the first of these rows in the chunk.
         """
-        rotation = Rotation(
-            self._limits.max_rows, self._limits.max_bytes, csv_header_bytes(columns)
-        )
+        if self._header_bytes is None:
+            self._header_bytes = self._limits.header_bytes(columns)
+        max_rows = even_rows(self._expected.get(workflow_id, 0), self._limits.max_rows)
+        rotation = Rotation(max_rows, self._limits.max_bytes, self._header_bytes)
         batch = self._open.pop(workflow_id, None) or _new(workflow_id)
         ends, rows, size = rotation.ends(sizes, rows=batch.rows, size=batch.size)
         shares: list[Share] = []

@@ -24,7 +24,6 @@ from dialnexa_pipeline.enrolment.writing import CLAIMED, ChunkWriter, PlannedChu
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import (
     VARIABLE_PREFIX,
-    csv_lines,
 )
 from dialnexa_pipeline.ledger import (
     Account,
@@ -79,7 +78,14 @@ def plan_leads(
         pq.ParquetFile(local) as parquet,
     ):
         writer = ChunkWriter(plan, ledger, store, limits)
-        planner = _Planner(plan, ledger, limits, dedupe=dedupe, destinations=destinations)
+        planner = _Planner(
+            plan,
+            ledger,
+            limits,
+            eligible=_eligible(parquet),
+            dedupe=dedupe,
+            destinations=destinations,
+        )
         read = staged_read(parquet.schema_arrow)
         if read is not None:
             ledger.cursors.note(plan, read)
@@ -108,6 +114,7 @@ class _Planner:
         ledger: Ledger,
         limits: BatchLimits,
         *,
+        eligible: Mapping[str, int],
         dedupe: timedelta | None,
         destinations: Destinations | None,
     ) -> None:
@@ -117,7 +124,7 @@ class _Planner:
         self._ledger = ledger
         self._limits = limits
         self._dedupe = dedupe
-        self._batches = OpenBatches(limits)
+        self._batches = OpenBatches(limits, eligible)
         self._columns: Sequence[str] = ()
         self._seq = 0
 
@@ -213,8 +220,7 @@ class _Planner:
         self._seq += leads.num_rows
         columns = self._uploaded(leads, first_seq)
         self._columns = columns.column_names
-        lines = csv_lines(columns)
-        sizes = pc.binary_length(lines).to_numpy().astype(np.int64)
+        content, sizes = self._limits.content_of(columns)
         bounds = np.searchsorted(codes, np.arange(len(names) + 1)).tolist()
         shares = [
             share
@@ -222,7 +228,6 @@ class _Planner:
             if last > first
             for share in self._batches.assign(name, self._columns, sizes[first:last], first=first)
         ]
-        content = pa.table({"line": lines}) if self._limits.format == "csv" else columns
         return PlannedChunk(
             leads.select(CLAIMED),
             first_seq,
@@ -244,6 +249,16 @@ class _Planner:
             refs = enrolment_refs(self._plan.plan_id, places)
             columns[self._limits.ref_column] = pa.chunked_array([refs])
         return pa.table(columns)
+
+
+def _eligible(parquet: pq.ParquetFile) -> Counter[str]:
+    """Workflow → leads of a staged file that screening lets through."""
+    found: Counter[str] = Counter()
+    for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS, columns=["workflow_id", "outcome"]):
+        eligible = batch.column("workflow_id").filter(pc.is_null(batch.column("outcome")))
+        for each in eligible.value_counts():
+            found[each["values"].as_py()] += each["counts"].as_py()
+    return found
 
 
 def _first_of_each(

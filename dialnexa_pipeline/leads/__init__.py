@@ -7,7 +7,7 @@ from dialnexa_pipeline.leads.files import (
     render_csv,
 )
 from dialnexa_pipeline.leads.reasons import OUTCOMES, REASONS
-from dialnexa_pipeline.leads.rotation import Rotation
+from dialnexa_pipeline.leads.rotation import Rotation, even_rows
 from dialnexa_pipeline.leads.screening import (
     VARIABLE_PREFIX,
     ScreeningConfig,
@@ -17,10 +17,8 @@ from dialnexa_pipeline.leads.screening import (
 from dialnexa_pipeline.leads.sheets import (
     render_xlsx,
     text_cell,
-    xlsx_file,
     xlsx_header_bytes,
-    xlsx_lines,
-    xlsx_sizes,
+    xlsx_row_bytes,
 )
 from dialnexa_pipeline.leads.text import text_of
 from dialnexa_pipeline.leads.variables import RESERVED_VARIABLES, validate_variables
@@ -36,14 +34,13 @@ __all__ = [
     "csv_file",
     "csv_header_bytes",
     "csv_lines",
+    "even_rows",
     "render_csv",
     "render_xlsx",
     "screen",
     "text_cell",
     "text_of",
     "validate_variables",
-    "xlsx_file",
     "xlsx_header_bytes",
-    "xlsx_lines",
-    "xlsx_sizes",
+    "xlsx_row_bytes",
 ]

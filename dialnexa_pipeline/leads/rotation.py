@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+# Of the rows that a file may hold.
+_TINY = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
@@ -51,32 +54,9 @@ class Rotation:
             first = end
         return ends, rows, size
 
-    def even_end(self, sizes: npt.NDArray[np.int64], *, rows: int = 0, size: int = 0) -> int:
-        """Where the first of two files ends so that the second is not tiny without need.
 
-        Args:
-            sizes: bytes of each row that is still free to go into either.
-            rows, size: rows and bytes, header included, that the first holds already.
-
-        Returns:
-            An index into `sizes`: both files are within their limits, and differ in rows as
-            little as those allow.
-
-        Raises:
-            ValueError: no cut makes two files of them.
-        """
-        sums = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
-        places = np.arange(len(sums))
-        first_bytes = (size if rows else self.header_bytes) + sums
-        second_rows = len(sizes) - places
-        second_bytes = self.header_bytes + sums[-1] - sums
-        fits = (
-            (rows + places <= self.max_rows)
-            & (second_rows <= self.max_rows)
-            & ((first_bytes <= self.max_bytes) | (rows + places <= 1))
-            & ((second_bytes <= self.max_bytes) | (second_rows <= 1))
-        )
-        if not fits.any():
-            raise ValueError("the rows do not fit into two files")
-        apart = np.abs(rows + places - second_rows)
-        return int(np.argmin(np.where(fits, apart, np.iinfo(np.int64).max)))
+def even_rows(rows: int, max_rows: int) -> int:
+    """Rows a file: the files stay as few as can be, and are even where the last would be tiny."""
+    files, last = -(-rows // max_rows), rows % max_rows
+    is_tiny = 0 < last < max_rows * _TINY and files > 1
+    return -(-rows // files) if is_tiny else max_rows

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from dialnexa_pipeline.cli import app
 from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.settings import Settings
 from tests.components.conftest import BASE, Project
 
 pytestmark = pytest.mark.servers
@@ -286,3 +287,20 @@ def test_the_ledger_holds_what_the_sandbox_holds(project: Project) -> None:
         refs = {c.enrolment_ref for b in batches for c in ledger.batches.claims_of(b.batch_id)}
     leads = project.sandbox.leads("wf_home_loans")
     assert {lead["dynamic_variables"]["enrolment_ref"] for lead in leads} == refs
+
+
+def test_no_xlsx_file_is_larger_than_max_bytes(project: Project) -> None:
+    """Short cells take twice the bytes in XLSX that they take in CSV."""
+    project.run(batch={"format": "xlsx", "max_rows": 5000, "max_bytes": 9_000})
+    files = list((project.folder / "store").rglob("*.xlsx"))
+    assert len(files) > 1
+    assert max(file.stat().st_size for file in files) <= 9_000
+    assert project.sandbox.count_leads() == 120
+
+
+def test_the_last_file_is_not_tiny_when_the_files_can_be_even(project: Project) -> None:
+    project.run(batch={"max_rows": 119})
+    with Ledger(Settings.from_environment().ledger_url) as ledger:
+        (plan,) = ledger.accounts.counted_plans("loans")
+        batches = ledger.batches.of_plan(plan)
+    assert [batch.row_count for batch in batches] == [60, 60]

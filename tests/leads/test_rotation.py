@@ -3,11 +3,10 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from dialnexa_pipeline.leads import Rotation
+from dialnexa_pipeline.leads import Rotation, even_rows
 
 SIZES = st.lists(st.integers(1, 60), max_size=40)
 
@@ -67,36 +66,19 @@ def test_no_other_cut_makes_fewer_files(sizes: list[int], max_rows: int, max_byt
     assert len(files(Rotation(max_rows, max_bytes, header_bytes=10), sizes)) == fewest[-1]
 
 
-@given(SIZES, st.integers(0, 6), st.integers(1, 8), st.integers(0, 100))
-def test_the_last_two_files_are_as_even_as_their_limits_allow(
-    sizes: list[int], held: int, max_rows: int, max_bytes: int
+@given(st.integers(1, 100_000), st.integers(1, 5_000))
+def test_files_are_even_where_the_last_would_be_tiny_and_never_more(
+    rows: int, max_rows: int
 ) -> None:
-    """The first `held` rows stay where they are: they are claimed for their file already."""
-    rotation = Rotation(max_rows, max_bytes, header_bytes=10)
-    cut = files(rotation, sizes)
-    assume(len(cut) > 1)
-    sizes, held = cut[-2] + cut[-1], min(held, len(cut[-2]))
-    size = 10 + sum(sizes[:held]) if held else 0
-    end = held + rotation.even_end(np.array(sizes[held:], np.int64), rows=held, size=size)
+    each = even_rows(rows, max_rows)
+    files, last = -(-rows // each), rows % each or each
 
-    def is_a_file(part: list[int]) -> bool:
-        fits = len(part) <= max_rows and 10 + sum(part) <= max_bytes
-        return fits or len(part) == 1
-
-    assert is_a_file(sizes[:end])
-    assert is_a_file(sizes[end:])
-    possible = [
-        abs(2 * place - len(sizes))
-        for place in range(held, len(sizes))
-        if place > 0 and is_a_file(sizes[:place]) and is_a_file(sizes[place:])
-    ]
-    assert abs(2 * end - len(sizes)) == min(possible)
+    assert 0 < each <= max_rows
+    assert files == -(-rows // max_rows)
+    assert files == 1 or last * 10 >= max_rows or each - last < files
 
 
 def test_one_row_too_many_is_no_file_of_one_row() -> None:
-    rotation = Rotation(5_000, 9_000_000, header_bytes=10)
-    sizes = np.full(5_001, 100, np.int64)
-    assert rotation.ends(sizes)[:2] == ([5_000], 1)
-    assert rotation.even_end(sizes) in {2_500, 2_501}
-    with pytest.raises(ValueError, match="do not fit into two files"):
-        rotation.even_end(np.full(10_001, 100, np.int64))
+    assert even_rows(5_001, 5_000) == 2_501
+    assert even_rows(7_000, 5_000) == 5_000
+    assert even_rows(0, 5_000) == 5_000
