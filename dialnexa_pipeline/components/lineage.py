@@ -12,6 +12,11 @@ from dialnexa_pipeline.leads import VARIABLE_PREFIX
 from dialnexa_pipeline.sync import SyncConfig
 
 _Columns = dg.TableSchema | dg.TableColumnLineage
+_MADE_HERE = {
+    "workflow_id": "The workflow that the sync names.",
+    "outcome": "Null for a lead that may be planned.",
+    "reason": "The code behind the outcome.",
+}
 _OF_PHONE = ("raw_phone", "phone", "phone_key", "country", "phone_type")
 
 
@@ -55,7 +60,7 @@ def _schema(
                 kind,
                 description=f"From {', '.join(origins[name])} of {upstream}."
                 if name in origins
-                else None,
+                else _MADE_HERE.get(name, "Made here, to recognise the row in DialNexa."),
             )
             for name, kind in types.items()
         ]

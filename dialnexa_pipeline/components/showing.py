@@ -169,7 +169,12 @@ def record_schema(table: str) -> dg.MetadataValue:
     """The columns of a record table."""
     columns = record_tables().tables[table].columns
     return dg.MetadataValue.table_schema(
-        _schema({column.name: str(column.type).lower() for column in columns})
+        dg.TableSchema(
+            [
+                dg.TableColumn(column.name, str(column.type).lower(), description=column.doc)
+                for column in columns
+            ]
+        )
     )
 
 

@@ -14,6 +14,34 @@ OUTCOMES = (
 )
 # Keys have a length because MySQL indexes no unbounded text.
 _KEY = sa.String(255)
+# What people read of a column, in the UI.
+_DOCS = {
+    "sync": "Name of the sync.",
+    "workflow_id": "DialNexa's id of the workflow.",
+    "lead_key": "The source's own key of the row.",
+    "phone": "In E.164 form; null once erased, or where there is none.",
+    "raw_phone": "As the source spells it.",
+    "lead_id": "DialNexa's id of the lead, where its answers told it.",
+    "enrolment_ref": "The correlation value that was uploaded with the lead.",
+    "batch_id": "The file that the lead was sent in; null where it was in none.",
+    "run_id": "The Dagster run that planned the lead, or noted the change.",
+    "partition_key": "Partition or range of that run; empty without partitions.",
+    "state": "enrolled or withdrawn.",
+    "enrolled_at": "When DialNexa's answer, or its list, proved it; UTC.",
+    "outcome": "invalid, duplicate, suppressed, deferred, rejected, in_doubt or planned.",
+    "reason": "The code behind the outcome; docs/reasons.md says how to mend each.",
+    "detail": "The vendor's or our sentence, phones masked.",
+    "first_seen_at": "Since when; UTC.",
+    "last_seen_at": "When a run met it last; UTC.",
+    "resolved_at": "When the lead was enrolled or left the source; null while it stands.",
+    "source_rows": "Rows of the source; the sum of the outcomes.",
+    "recorded_at": "When this row was written; UTC.",
+    "change_no": "1 for the first status of a lead.",
+    "status": "DialNexa's word for how far the lead has come, or not_listed.",
+    "lead_created_at": "When DialNexa made the lead; UTC.",
+    "observed_at": "When a listing showed the status first; UTC.",
+    **{outcome: f"Leads that ended as {outcome}." for outcome in OUTCOMES},
+}
 
 
 def record_tables(schema: str | None = None) -> sa.MetaData:
@@ -80,4 +108,7 @@ def record_tables(schema: str | None = None) -> sa.MetaData:
         sa.Column("observed_at", moment, nullable=False),
         sa.Column("run_id", _KEY, nullable=False),
     )
+    for table in metadata.tables.values():
+        for column in table.columns:
+            column.doc = _DOCS[column.name]
     return metadata

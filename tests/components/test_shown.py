@@ -43,14 +43,15 @@ def test_a_column_is_traced_from_the_source_to_the_file(project: Project) -> Non
 def test_a_column_says_where_it_comes_from(project: Project) -> None:
     result = project.run()
     said = {}
-    for asset in ("screened_leads", "lead_batches"):
+    for asset in ("rejected_rows", "enrolments", "screened_leads", "lead_batches"):
         schema = metadata_of(result, asset)["dagster/column_schema"]
         assert isinstance(schema, dg.TableSchema)
+        assert all(column.description for column in schema.columns)
         said |= {column.name: column.description for column in schema.columns}
     assert said["lead_key"] == "From id of the source."
     assert said["var:name"] == "From name of the source."
     assert said["name"] == "From var:name of screened_leads."
-    assert said["outcome"] is None
+    assert said["outcome"] == "Null for a lead that may be planned."
 
 
 def test_the_pace_of_a_step_is_a_number_to_plot(project: Project) -> None:
