@@ -37,8 +37,10 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._root = UPath(self.url)
-        self._is_local = self._root.protocol in {"", "file", "local"}
+        root = UPath(self.url)
+        self._is_local = root.protocol in {"", "file", "local"}
+        # A local URL is a path from here on: `file:///folder` names the same files as `/folder`.
+        self._root = UPath(root.path) if self._is_local else root
 
     def write(self, path: str, data: bytes) -> StoredFile:
         """Write `data` at `path`, atomically and on disk when the call returns.

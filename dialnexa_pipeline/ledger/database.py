@@ -22,7 +22,8 @@ from dialnexa_pipeline.errors import ConfigError, DialNexaError
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
 _CACHE_KIB = 32_768
-_CHECKPOINT_PAGES = 10_000
+# Pages that change again and again are copied into the file once for each so many: 200 MB.
+_CHECKPOINT_PAGES = 50_000
 _ONLY_READS = {"dialnexa_only_reads": True}
 # Any constant will do; it only has to be the same in every process.
 _MIGRATION_LOCK = 0x6469616C

@@ -9,9 +9,9 @@ from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.store import Store
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["{folder}/s", "file://{folder}/s", "memory://{name}"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "s") if request.param == "folder" else f"memory://{tmp_path.name}")
+    return Store(request.param.format(folder=tmp_path, name=tmp_path.name))
 
 
 def test_what_is_written_is_read_and_listed(store: Store) -> None:
