@@ -4,7 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -89,9 +89,8 @@ def plan_leads(
         read = staged_read(parquet.schema_arrow)
         if read is not None:
             ledger.cursors.note(plan, read)
-        for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS):
-            rows += batch.num_rows
-            leads = pa.Table.from_batches([batch])
+        for leads in _chunks(parquet):
+            rows += leads.num_rows
             writer.write(planner.plan(erased.redact(leads) if erased is not None else leads))
         writer.write(planner.end())
         ledger.plans.refuse(plan, [], writer.unclaimed.counts)
@@ -249,6 +248,13 @@ class _Planner:
             refs = enrolment_refs(self._plan.plan_id, places)
             columns[self._limits.ref_column] = pa.chunked_array([refs])
         return pa.table(columns)
+
+
+def _chunks(parquet: pq.ParquetFile) -> Iterator[pa.Table]:
+    """The staged leads; one row group at a time, for a reader of all keeps several in memory."""
+    for group in range(parquet.num_row_groups):
+        for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS, row_groups=[group]):
+            yield pa.Table.from_batches([batch])
 
 
 def _eligible(parquet: pq.ParquetFile) -> Counter[str]:

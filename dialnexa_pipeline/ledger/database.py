@@ -224,7 +224,13 @@ def _sqlite(url: sa.URL) -> sa.Engine:
             f"The ledger's folder {folder} cannot be made: {error.strerror}. Check "
             "DIALNEXA_LEDGER_URL and the folder's rights."
         ) from error
-    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
+    engine = sa.create_engine(
+        url,
+        connect_args={"timeout": _BUSY_SECONDS},
+        hide_parameters=True,
+        # Each connection has a cache: the one used last is used again, the others stay small.
+        pool_use_lifo=True,
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin)
     return engine
