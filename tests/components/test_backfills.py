@@ -66,11 +66,12 @@ def test_a_range_of_one_day_is_that_day(project: Project) -> None:
 
 
 def test_the_same_range_again_enrols_nobody_and_says_why(project: Project) -> None:
-    backfill(project, "2026-01-01", "2026-01-02")
+    first = backfill(project, "2026-01-01", "2026-01-02")
     again = backfill(project, "2026-01-01", "2026-01-02")
     assert project.outcomes(again) == {"duplicate": 80}
     batches = again.asset_materializations_for_node("loans__lead_batches")[0]
     assert "duplicate/already_enrolled" in str(batches.metadata["reasons"].value)
+    assert f"(/runs/{first.run_id})" in str(batches.metadata["already_enrolled"].value)
     assert project.sandbox.count_leads() == 80
 
 
