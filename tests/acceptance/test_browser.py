@@ -20,6 +20,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from dialnexa_pipeline.leads import REASONS
 from dialnexa_pipeline.sandbox import SandboxServer
 from tests.acceptance.dagster_ui import Ui, running_ui, wait_until
 
@@ -167,7 +168,7 @@ def partitions(ui: Ui) -> set[str]:
 def test_the_nine_o_clock_question_is_answered_on_one_page(operator: Operator) -> None:
     operator.opens("/assets/home_loans/enrolments?view=events")
     operator.sees("Materialized in run", "1,856", "366 invalid", "60 duplicate", "60 rejected")
-    operator.sees("invalid/too_short", "Digits are missing.", "wf_home_loans")
+    operator.sees("invalid/too_short", REASONS["invalid/too_short"], "wf_home_loans")
     bars = operator.pictures()
     assert [width for width, _ in bars] == [120, 96, 92, 89]
     assert all(source.startswith("data:image/png;base64,") for _, source in bars)
@@ -201,7 +202,7 @@ def test_a_sync_is_launched_and_enrols_nobody_twice(operator: Operator) -> None:
     operator.sees("Launched run")
     wait_until(operator.ui.is_idle)
     operator.opens("/assets/home_loans/lead_batches?view=events")
-    operator.sees("duplicate/already_enrolled", "This very lead is enrolled already.")
+    operator.sees("duplicate/already_enrolled", REASONS["duplicate/already_enrolled"])
     operator.sees("enrolled by run")
     operator.keeps("launched_again")
     with operator.ui.instance() as instance:
