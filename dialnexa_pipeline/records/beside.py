@@ -4,7 +4,6 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.records.following import record_enrolments
 
@@ -27,7 +26,8 @@ def recording_enrolments_beside(ledger: Ledger, warehouse_url: str, sync: str) -
             try:
                 if len(ledger.accounts.pending(sync, "enrolments").batch_ids) >= BATCHES:
                     record_enrolments(ledger, warehouse_url, sync)
-            except DialNexaError:
+            except Exception:
+                # A thread prints what it dies of, and a driver's error may quote a lead.
                 return
 
     thread = threading.Thread(target=follow, name="recording", daemon=True)

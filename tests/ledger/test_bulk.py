@@ -1,4 +1,4 @@
-"""Texts and numbers reach PostgreSQL's arrays as they are."""
+"""Texts and numbers reach the databases in bulk, and come back, as they are."""
 
 from collections.abc import Generator
 
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialnexa_pipeline.ledger.bulk import number_array, text_array
+from dialnexa_pipeline.ledger.bulk import columns_of, number_array, text_array
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8)
 
@@ -29,3 +29,29 @@ def test_an_array_comes_back_as_it_was(
             "SELECT %s::text[], %s::bigint[]", (text_array(texts), number_array(numbers))
         ).one()
     assert list(row) == [[text.replace("\0", "\ufffd") for text in texts], numbers]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+@given(rows=st.lists(st.tuples(st.integers(0, 2**62), st.none() | TEXTS.map("".join)), max_size=8))
+@settings(deadline=None)
+def test_columns_come_home_as_they_were_and_in_order(
+    dialect: str, postgres_engine: sa.Engine, rows: list[tuple[int, str | None]]
+) -> None:
+    """PostgreSQL's text holds no NUL."""
+    rows = [(n, text.replace("\0", "") if text is not None else None) for n, text in rows]
+    engine = postgres_engine if dialect == "postgresql" else sa.create_engine("sqlite://")
+    columns = [
+        sa.Column("place", sa.Integer),
+        sa.Column("n", sa.BigInteger),
+        sa.Column("t", sa.Text),
+    ]
+    table = sa.Table("columns_come_home", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+    with engine.connect() as connection:
+        table.create(connection)
+        for place, (number, text) in enumerate(rows):
+            connection.execute(sa.insert(table).values(place=-place, n=number, t=text))
+        found = columns_of(
+            connection, sa.select(table.c.n, table.c.t).order_by(table.c.place.desc())
+        )
+        connection.rollback()
+    assert found == [[number for number, _ in rows], [text for _, text in rows]]

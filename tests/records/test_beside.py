@@ -1,5 +1,6 @@
 """Enrolments are in the warehouse before the last batch is sent."""
 
+import threading
 import time
 from collections.abc import Generator
 from datetime import timedelta
@@ -61,3 +62,18 @@ def test_a_warehouse_that_refuses_stops_nobody_and_loses_nothing(
         time.sleep(1.0)
 
     assert record_enrolments(ledger, f"duckdb:///{tmp_path / 'w.duckdb'}", "loans") == BATCHES
+
+
+def test_what_a_driver_says_of_a_lead_is_printed_nowhere(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quotes_a_lead(*_arguments: object) -> int:
+        raise RuntimeError("COPY, line 1: +919800000007")
+
+    printed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+    monkeypatch.setattr("dialnexa_pipeline.records.beside.record_enrolments", quotes_a_lead)
+    with recording_enrolments_beside(ledger, "duckdb:///never-made.duckdb", "loans"):
+        enrol(ledger, BATCHES)
+        time.sleep(1.0)
+    assert printed == []
