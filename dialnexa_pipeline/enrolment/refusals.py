@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from dialnexa_pipeline.api import PositionError, RowsRefused
 from dialnexa_pipeline.enrolment.budget import PostBudget
+from dialnexa_pipeline.enrolment.patience import patiently
 from dialnexa_pipeline.enrolment.positions import Conventions, Guess, name_every_row
 from dialnexa_pipeline.enrolment.resending import write_children
-from dialnexa_pipeline.enrolment.settling import Settling, patiently
+from dialnexa_pipeline.enrolment.settling import Settling
 from dialnexa_pipeline.ledger import Batch, Claim, Ledger
 from dialnexa_pipeline.store import Store
 

@@ -7,7 +7,7 @@ import openpyxl
 import pyarrow as pa
 
 from dialnexa_pipeline.enrolment.filling import batch_path
-from dialnexa_pipeline.enrolment.settling import patiently
+from dialnexa_pipeline.enrolment.patience import patiently
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import render_csv, render_xlsx
 from dialnexa_pipeline.ledger import Batch, Ledger, Plan

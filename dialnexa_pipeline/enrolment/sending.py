@@ -18,15 +18,16 @@ from dialnexa_pipeline.api import (
 )
 from dialnexa_pipeline.enrolment.budget import PostBudget
 from dialnexa_pipeline.enrolment.lease import LEASE, heartbeat
+from dialnexa_pipeline.enrolment.patience import patiently
 from dialnexa_pipeline.enrolment.refusals import Refusals
 from dialnexa_pipeline.enrolment.report import SendReport
-from dialnexa_pipeline.enrolment.settling import Settling, patiently
+from dialnexa_pipeline.enrolment.sent_rows import SentRows
+from dialnexa_pipeline.enrolment.settling import Settling
 from dialnexa_pipeline.enrolment.side_by_side import Ending, work_side_by_side
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import (
     Batch,
-    BatchRows,
     Ledger,
     LedgerUnavailable,
     Plan,
@@ -150,7 +151,7 @@ class _WorkflowSender:
         if self._refusals.give_up(batch):
             return []
         content = self._read_checked(batch)
-        rows = patiently(self._batches.rows_of, batch.batch_id)
+        rows = SentRows(self._ledger, batch)
         with self._ending.going_on() as goes_on:
             if not goes_on:
                 self._is_closed = True
@@ -215,14 +216,14 @@ class _WorkflowSender:
     def _still_holds(self, batch: Batch) -> bool:
         return patiently(self._batches.renew_lease, batch.batch_id, owner=self._owner, lease=LEASE)
 
-    def _upload(self, batch: Batch, content: bytes, rows: BatchRows) -> Accepted:
+    def _upload(self, batch: Batch, content: bytes, rows: SentRows) -> Accepted:
         filename = (batch.file_path or batch.batch_id).rsplit("/", 1)[-1]
         with heartbeat(self._ledger, batch.batch_id, self._owner):
             return self._client.upload_leads(
                 batch.workflow_id,
                 filename,
                 content,
-                phones=rows.phones,
+                phones=rows,
                 # A sender that was stopped for long may wake up when its batch is in doubt.
                 before_attempt=lambda: self._may_attempt(batch),
             )
@@ -237,7 +238,7 @@ class _WorkflowSender:
             )
         return content
 
-    def _settle_accepted(self, batch: Batch, rows: BatchRows, answer: Accepted) -> bool:
+    def _settle_accepted(self, batch: Batch, rows: SentRows, answer: Accepted) -> bool:
         if answer.complete:
             return self._settling.enrol(batch, rows, answer)
         self._settling.doubt_the_rest(batch, rows, answer)

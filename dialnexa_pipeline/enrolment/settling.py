@@ -2,15 +2,10 @@
 
 from collections.abc import Callable
 
-import stamina
-
 from dialnexa_pipeline.api import Accepted, CallRefused, FileRefused
-from dialnexa_pipeline.ledger import Batch, BatchRows, LeaseLost, Ledger, LedgerUnavailable
-
-# Calls the ledger again while it is away: a PostgreSQL that restarts is back within a minute.
-patiently = stamina.RetryingCaller(attempts=None, timeout=60.0, wait_initial=0.1, wait_max=5.0).on(
-    LedgerUnavailable
-)
+from dialnexa_pipeline.enrolment.patience import patiently
+from dialnexa_pipeline.enrolment.sent_rows import SentRows
+from dialnexa_pipeline.ledger import Batch, LeaseLost, Ledger
 
 
 class Settling:
@@ -39,12 +34,9 @@ class Settling:
                 return False
         return True
 
-    def enrol(self, batch: Batch, rows: BatchRows, answer: Accepted) -> bool:
+    def enrol(self, batch: Batch, rows: SentRows, answer: Accepted) -> bool:
         """Every row was enrolled, and the answer may name their lead ids."""
-        ids = {
-            ref: next(iter(answer.lead_ids.get(phone, ())), None)
-            for ref, phone in zip(rows.refs, rows.phones, strict=True)
-        }
+        ids = _first_ids(rows, answer)
         settled = self.settle(
             batch,
             "enrolled",
@@ -56,13 +48,9 @@ class Settling:
             )
         return settled
 
-    def doubt_the_rest(self, batch: Batch, rows: BatchRows, answer: Accepted) -> bool:
+    def doubt_the_rest(self, batch: Batch, rows: SentRows, answer: Accepted) -> bool:
         """A 2xx that accounts for some rows only: they are enrolled, the rest is in doubt."""
-        ids = {
-            ref: answer.lead_ids[phone][0]
-            for ref, phone in zip(rows.refs, rows.phones, strict=True)
-            if answer.lead_ids.get(phone)
-        }
+        ids = _first_ids(rows, answer)
         settled = self.settle(
             batch,
             "in_doubt",
@@ -117,3 +105,11 @@ class Settling:
                 detail=str(refused),
             ),
         )
+
+
+def _first_ids(rows: SentRows, answer: Accepted) -> dict[str, str]:
+    """Ref → lead id of the rows that an answer names; one that only counts names none."""
+    if not answer.lead_ids:
+        return {}
+    named = ((ref, answer.lead_ids.get(phone)) for ref, phone in zip(rows.refs, rows, strict=True))
+    return {ref: ids[0] for ref, ids in named if ids}

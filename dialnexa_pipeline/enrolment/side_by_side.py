@@ -1,6 +1,7 @@
 """Several senders at once: told to the caller's thread, and ended together."""
 
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from queue import Empty, SimpleQueue
 
 Note = Callable[[str], None]
 Task = Callable[[Note], None]
+# An event of Dagster's takes 10 ms and more, and hundreds of batches may end in a second.
+_PAUSE_SECONDS = 1.0
 
 
 class Ending:
@@ -45,7 +48,8 @@ def work_side_by_side(tasks: Sequence[Task], ending: Ending, *, at_once: int, no
 
     Args:
         at_once: threads at most.
-        note: called in this thread, whichever task tells the sentence.
+        note: called in this thread, whichever task tells the sentence; those told within a second
+            come together, one a line.
     """
     waiting: SimpleQueue[Task] = SimpleQueue()
     for task in tasks:
@@ -68,17 +72,33 @@ def work_side_by_side(tasks: Sequence[Task], ending: Ending, *, at_once: int, no
     for number in range(threads):
         threading.Thread(target=work, name=f"sender-{number}", daemon=True).start()
     errors: list[BaseException] = []
+    told: list[str] = []
+    due = 0.0
     try:
         while threads:
-            match said.get():
+            match _next(said, max(0.0, due - time.monotonic()) if told else None):
                 case str(sentence):
-                    note(sentence)
+                    told.append(sentence)
                 case _Ended(error):
                     threads -= 1
                     if error is not None:
                         errors.append(error)
+                case None:
+                    pass
+            if told and (time.monotonic() >= due or not threads):
+                note("\n".join(told))
+                told.clear()
+                due = time.monotonic() + _PAUSE_SECONDS
     except BaseException:
         ending.come()
         raise
     if errors:
         raise errors[0]
+
+
+def _next(said: SimpleQueue[str | _Ended], patience: float | None) -> str | _Ended | None:
+    """What is said next; None when nothing is for `patience` seconds."""
+    try:
+        return said.get(timeout=patience)
+    except Empty:
+        return None

@@ -27,7 +27,22 @@ def test_tasks_run_at_the_same_time_and_are_told_in_the_callers_thread() -> None
         at_once=3,
         note=lambda sentence: told.append((sentence, threading.current_thread().name)),
     )
-    assert sorted(told) == [(str(n), threading.current_thread().name) for n in range(3)]
+    assert {thread for _, thread in told} == {threading.current_thread().name}
+    lines = [line for sentences, _ in told for line in sentences.splitlines()]
+    assert sorted(lines) == ["0", "1", "2"]
+
+
+def test_sentences_told_within_a_second_come_together_and_none_is_lost() -> None:
+    told: list[str] = []
+
+    def talks(note: Callable[[str], None]) -> None:
+        for number in range(200):
+            note(f"Batch {number}.")
+
+    work_side_by_side([talks, talks], Ending(), at_once=2, note=told.append)
+    assert len(told) < 20
+    lines = [line for sentences in told for line in sentences.splitlines()]
+    assert sorted(lines) == sorted(2 * [f"Batch {number}." for number in range(200)])
 
 
 def test_no_more_run_at_once_than_are_wanted() -> None:
