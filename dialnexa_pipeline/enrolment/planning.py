@@ -37,6 +37,10 @@ from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
 _CHUNK_ROWS = 32_768
+# Numbers lie anywhere in the index of claims: of a large one a chunk changes nearly as many pages
+# as it has rows, and several chunks together change hardly more.
+_CHUNKS_AT_ONCE = 4
+_MANY_ROWS = 2_000_000
 
 
 def plan_leads(
@@ -77,7 +81,8 @@ def plan_leads(
         store.open_local(staged) as local,
         pq.ParquetFile(local) as parquet,
     ):
-        writer = ChunkWriter(plan, ledger, store, limits)
+        at_once = _CHUNKS_AT_ONCE if parquet.metadata.num_rows >= _MANY_ROWS else 1
+        writer = ChunkWriter(plan, ledger, store, limits, chunks_at_once=at_once)
         planner = _Planner(
             plan,
             ledger,
@@ -93,6 +98,7 @@ def plan_leads(
             rows += leads.num_rows
             writer.write(planner.plan(erased.redact(leads) if erased is not None else leads))
         writer.write(planner.end())
+        writer.end()
         ledger.plans.refuse(plan, [], writer.unclaimed.counts)
     account = replace(ledger.accounts.of_plan(plan.plan_id), source_rows=rows)
     ledger.plans.make_ready(

@@ -3,8 +3,9 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -43,70 +44,84 @@ class PlannedChunk:
 
 
 class ChunkWriter:
-    """Writes planned chunks, in order.
+    """Writes planned chunks, in order; a number in two of them is the first one's.
 
     Order (docs/design.md, invariant 2): the claims are committed, then the files are on disk.
+
+    Args:
+        chunks_at_once: how many are claimed in one transaction.
 
     Attributes:
         unclaimed: leads of all chunks that got no claim.
     """
 
-    def __init__(self, plan: Plan, ledger: Ledger, store: Store, limits: BatchLimits) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        store: Store,
+        limits: BatchLimits,
+        *,
+        chunks_at_once: int = 1,
+    ) -> None:
         self.unclaimed = Unclaimed(plan.sync)
         self._plan = plan
         self._ledger = ledger
         self._store = store
         self._limits = limits
+        self._chunks_at_once = chunks_at_once
+        self._waiting: list[PlannedChunk] = []
 
     def write(self, chunk: PlannedChunk) -> None:
-        """Claim and refuse, then write the files that take no more rows."""
-        self.unclaimed.add(chunk.unclaimed)
-        if chunk.shares or chunk.unclaimed.rows:
-            lost = self._claim(chunk)
-            if lost:
-                self._refuse_lost(chunk.leads.take(lost))
-        write_files(
-            chunk.full,
-            chunk.columns,
-            plan=self._plan,
-            limits=self._limits,
-            ledger=self._ledger,
-            store=self._store,
-        )
+        """Take a chunk, and write as soon as enough of them wait."""
+        self._waiting.append(chunk)
+        if len(self._waiting) == self._chunks_at_once:
+            self.end()
 
-    def _claim(self, chunk: PlannedChunk) -> list[int]:
-        """Claim and refuse in one transaction; the rows of `leads` that were claimed already."""
-        lead_keys: list[str] = chunk.leads["lead_key"].to_pylist()
-        raw_phones: list[str] = chunk.leads["raw_phone"].to_pylist()
-        phones: list[int] = chunk.leads["phone_key"].to_pylist()
+    def end(self) -> None:
+        """Claim and refuse what waits, then write the files that take no more rows."""
+        chunks, self._waiting = self._waiting, []
+        for chunk in chunks:
+            self.unclaimed.add(chunk.unclaimed)
+        if any(chunk.shares or chunk.unclaimed.rows for chunk in chunks):
+            self._claim(chunks)
+        for chunk in chunks:
+            write_files(
+                chunk.full,
+                chunk.columns,
+                plan=self._plan,
+                limits=self._limits,
+                ledger=self._ledger,
+                store=self._store,
+            )
+
+    def _claim(self, chunks: Sequence[PlannedChunk]) -> None:
+        """Claim and refuse in one transaction; then refuse the rows that were claimed already."""
         lost = self._ledger.plans.claim(
             self._plan,
-            [
-                Candidates(
-                    share.batch.batch_id,
-                    share.batch.workflow_id,
-                    chunk.first_seq + share.rows.start,
-                    lead_keys[share.rows.start : share.rows.stop],
-                    raw_phones[share.rows.start : share.rows.stop],
-                    phones[share.rows.start : share.rows.stop],
-                )
-                for share in chunk.shares
-            ],
+            list(chain.from_iterable(map(_candidates, chunks))),
             ref_column=self._limits.ref_column,
             hold_absent=self._limits.hold_absent,
-            refused=chunk.unclaimed.rows,
+            refused=list(chain.from_iterable(chunk.unclaimed.rows for chunk in chunks)),
         )
         reach("plan.claimed")
-        won = np.ones(chunk.leads.num_rows, np.bool_)
-        won[[place - chunk.first_seq for place in lost]] = False
-        for share in chunk.shares:
-            rows = share.rows.start + np.flatnonzero(won[share.rows.start : share.rows.stop])
-            # A copy: a slice would keep the whole chunk in memory, however slowly a file fills.
-            share.batch.pieces.append(chunk.content.take(pa.array(rows)))
-        return np.flatnonzero(~won).tolist()
+        places = np.array(sorted(lost), np.int64)
+        for chunk in chunks:
+            first, last = np.searchsorted(
+                places, (chunk.first_seq, chunk.first_seq + chunk.leads.num_rows)
+            )
+            rows_lost = places[first:last] - chunk.first_seq
+            won = np.ones(chunk.leads.num_rows, np.bool_)
+            won[rows_lost] = False
+            for share in chunk.shares:
+                rows = share.rows.start + np.flatnonzero(won[share.rows.start : share.rows.stop])
+                # A copy: a slice would keep the whole chunk in memory, however slowly a file fills.
+                share.batch.pieces.append(chunk.content.take(pa.array(rows)))
+            if len(rows_lost):
+                self._refuse_lost(chunk.leads.take(pa.array(rows_lost)))
 
     def _refuse_lost(self, leads: pa.Table) -> None:
-        """Another run was faster between the look and the claim: the database decided."""
+        """A chunk claimed with this one, or another run, was faster: the database decided."""
         wanted: dict[str, list[int]] = {}
         numbers = zip(leads["workflow_id"].to_pylist(), leads["phone_key"].to_pylist(), strict=True)
         for workflow_id, phone in numbers:
@@ -115,3 +130,19 @@ class ChunkWriter:
         unclaimed.add_held(leads, self._ledger.plans.find_holders(wanted))
         self._ledger.plans.refuse(self._plan, unclaimed.rows, [])
         self.unclaimed.add(unclaimed)
+
+
+def _candidates(chunk: PlannedChunk) -> Iterator[Candidates]:
+    lead_keys: list[str] = chunk.leads["lead_key"].to_pylist()
+    raw_phones: list[str] = chunk.leads["raw_phone"].to_pylist()
+    phones: list[int] = chunk.leads["phone_key"].to_pylist()
+    for share in chunk.shares:
+        rows = slice(share.rows.start, share.rows.stop)
+        yield Candidates(
+            share.batch.batch_id,
+            share.batch.workflow_id,
+            chunk.first_seq + share.rows.start,
+            lead_keys[rows],
+            raw_phones[rows],
+            phones[rows],
+        )

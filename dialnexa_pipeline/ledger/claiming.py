@@ -44,14 +44,12 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
         ).rowcount
     if added == wanted:
         return set()
-    lost: set[int] = set()
-    for each in asked:
-        numbers = each.claim_nos
-        if numbers:
-            of_batch = claims.c.claim_no.between(numbers[0], numbers[-1])
-            (won,) = columns_of(connection, sa.select(claims.c.claim_no).where(of_batch))
-            lost.update(map(place_of, set(numbers).difference(won)))
-    return lost
+    numbers = [each.claim_nos for each in asked if each.claim_nos]
+    of_these = claims.c.claim_no.between(
+        min(each[0] for each in numbers), max(each[-1] for each in numbers)
+    )
+    (won,) = columns_of(connection, sa.select(claims.c.claim_no).where(of_these))
+    return set(map(place_of, set(chain.from_iterable(numbers)).difference(won)))
 
 
 def _rows(each: NumberedCandidates) -> Iterator[tuple[object, ...]]:
@@ -84,8 +82,9 @@ def _insert_into_postgresql(connection: sa.Connection, asked: Sequence[NumberedC
         f"INSERT INTO claims ({_COLUMNS}) SELECT asked.*, true FROM unnest(%s::bigint[], "
         "%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[]) "
         "AS asked (claim_no, batch_no, workflow_no, lead_key, raw_phone, phone) "
-        # One order for everybody: two planners that meet must not wait for each other.
-        f"ORDER BY workflow_no, phone {_ON_CONFLICT}",
+        # One order for everybody: two planners that meet must not wait for each other. Of a number
+        # that is asked for twice the first place gets it.
+        f"ORDER BY workflow_no, phone, claim_no {_ON_CONFLICT}",
         (
             *map(number_array, (claim_nos, batch_nos, workflow_nos)),
             *map(text_array, (keys, raw)),

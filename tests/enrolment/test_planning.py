@@ -1,0 +1,84 @@
+"""Chunks that are claimed in one transaction give every lead what single chunks give it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dialnexa_pipeline.enrolment import BatchLimits, plan_leads, planning
+from dialnexa_pipeline.leads import ScreeningConfig, screen
+from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.phones import PHONE_TYPES
+from dialnexa_pipeline.store import Store
+
+LEADS = 400
+# A number comes back after 150 leads: in a chunk of the same transaction, and in a later one.
+PEOPLE = 150
+SCREENING = ScreeningConfig(
+    key="id",
+    phone="mobile",
+    country=None,
+    default_country="IN",
+    workflow=None,
+    workflow_column="workflow_id",
+    variables={},
+    required_variables=(),
+    phone_types=frozenset(PHONE_TYPES),
+)
+
+
+def stage(store: Store) -> None:
+    people = [number % PEOPLE for number in range(LEADS)]
+    leads = pa.RecordBatch.from_pydict(
+        {
+            "id": [str(number) for number in range(LEADS)],
+            "mobile": [
+                "1" if not number % 17 else f"98765{person:05d}"
+                for number, person in enumerate(people)
+            ],
+            "workflow_id": [f"wf_{person % 3}" for person in people],
+        }
+    )
+    path = Path(store.url) / "staged.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(screen(leads, SCREENING), path)
+
+
+def planned(url: str, store: Store) -> tuple[Mapping[str, int], list[str], list[str]]:
+    """Outcomes; lines of all files without their refs, sorted; keys of leads that were refused."""
+    with Ledger(url) as ledger:
+        plan = ledger.plans.begin(sync="loans", partition_key="", run_id="run")
+        limits = BatchLimits("csv", 20, 9_000_000, "enrolment_ref")
+        plan_leads(plan, "staged.parquet", ledger=ledger, store=store, limits=limits, dedupe=None)
+        batches = ledger.batches.of_plan(plan.plan_id)
+        lines: list[str] = []
+        for batch in batches:
+            content = store.read(batch.file_path or "").decode().splitlines()[1:]
+            rows = ledger.batches.rows_of(batch.batch_id)
+            assert [line.split(",") for line in content] == [
+                list(pair) for pair in zip(rows.phones, rows.refs, strict=True)
+            ]
+            assert len(content) == batch.row_count
+            lines += [line.split(",")[0] for line in content]
+        refused = [row.lead_key for row in ledger.accounts.rejected_sample(plan, LEADS)]
+        return ledger.accounts.of_plan(plan.plan_id).by_outcome(), sorted(lines), sorted(refused)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+def test_chunks_claimed_together_are_planned_as_one_by_one(
+    dialect: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Store(str(tmp_path / "store"))
+    stage(store)
+    monkeypatch.setattr(planning, "_CHUNK_ROWS", 64)
+    one_by_one = planned(f"sqlite:///{tmp_path / 'one-by-one.db'}", store)
+    monkeypatch.setattr(planning, "_MANY_ROWS", 0)
+    assert planned(request.getfixturevalue(f"{dialect}_ledger_url"), store) == one_by_one
+    outcomes, phones, _ = one_by_one
+    assert sum(outcomes.values()) == LEADS
+    assert len(phones) == len(set(phones)) == outcomes["planned"] == PEOPLE
