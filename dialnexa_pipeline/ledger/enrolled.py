@@ -4,6 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,24 +37,8 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
         .join(plans, plans.c.plan_id == batches.c.plan_id)
         .where(batches.c.batch_id == batch_id)
     ).one()
-    says_so = [
-        claims.c.state == "enrolled",
-        # With a reason it was withdrawn before it was sent.
-        sa.and_(claims.c.state == "withdrawn", claims.c.reason.is_(None)),
-    ]
-    if batch.state == "enrolled":
-        says_so.append(claims.c.state.is_(None))
-    numbers, keys, phones, states, settled = columns_of(
-        connection,
-        sa.select(
-            claims.c.claim_no,
-            claims.c.lead_key,
-            claims.c.phone,
-            claims.c.state,
-            claims.c.settled_at,
-        )
-        .where(claims.c.batch_no == batch.batch_no, sa.or_(*says_so))
-        .order_by(claims.c.claim_no),
+    numbers, keys, phones, states, settled = _claims(
+        connection, batch.batch_no, enrolled=batch.state == "enrolled"
     )
     ids = lead_ids_of(connection, batch.batch_no)
     places = places_of(numbers)
@@ -75,6 +60,33 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
             "enrolled_at": _settled(settled, batch.settled_at),
         }
     )
+
+
+def _claims(connection: sa.Connection, batch_no: int, *, enrolled: bool) -> list[list[Any]]:
+    """Number, key, phone, own state and its moment of a batch's enrolled leads, in file order.
+
+    Args:
+        enrolled: the batch is, and so are the claims that say nothing themselves.
+    """
+    of_claim = (claims.c.claim_no, claims.c.lead_key, claims.c.phone)
+    of_batch = claims.c.batch_no == batch_no
+    says_so = sa.and_(
+        claims.c.state.in_(("enrolled", "withdrawn")),
+        # With a reason it was withdrawn before it was sent.
+        sa.or_(claims.c.state == "enrolled", claims.c.reason.is_(None)),
+    )
+    own = sa.select(*of_claim, claims.c.state, claims.c.settled_at).where(of_batch, says_so)
+    columns = columns_of(connection, own.order_by(claims.c.claim_no))
+    if not enrolled:
+        return columns
+    # Apart from the few others, for these lie in file order in the index by batch.
+    silent = sa.select(*of_claim).where(of_batch, claims.c.state.is_(None))
+    rest = columns_of(connection, silent.order_by(claims.c.claim_no))
+    nothing = [None] * len(rest[0])
+    if not columns[0]:
+        return [*rest, nothing, nothing]
+    rows = sorted([*zip(*columns, strict=True), *zip(*rest, nothing, nothing, strict=True)])
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _same(text: str, rows: int) -> pa.Array:
