@@ -107,7 +107,7 @@ def test_a_postgres_window_is_in_utc_whatever_the_server_says(postgres_url: str,
     assert found["u"][0].as_py().hour == 0
 
 
-@pytest.mark.skipif(not MYSQL, reason="DIALNEXA_TEST_MYSQL_URL is not set")
+@pytest.mark.skipif(not MYSQL, reason="needs a MySQL server: set DIALNEXA_TEST_MYSQL_URL")
 @pytest.mark.parametrize("kind", ["TIMESTAMP", "DATETIME"])
 def test_a_mysql_window_is_in_utc_whatever_the_session_says(kind: str) -> None:
     engine = sa.create_engine(str(MYSQL))
