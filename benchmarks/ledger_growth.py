@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks.chaos.databases import PostgresServer
 from dialnexa_pipeline.ledger import Candidates, Ledger
@@ -54,17 +55,17 @@ def _grow(kind: str, url: str, claims: int) -> Iterator[int]:
         while done < claims:
             rows = min(_CHUNK, claims - done)
             places = np.arange(done, done + rows, dtype=np.int64)
-            numbers = (places * _STEP % _NUMBERS + _FIRST_NUMBER).tolist()
-            keys = [str(place) for place in places.tolist()]
-            raw = [f"0{number % 10_000_000_000}" for number in numbers]
+            numbers = pa.array(places * _STEP % _NUMBERS + _FIRST_NUMBER)
+            keys = pa.array(places).cast(pa.string())
+            raw = pa.array([f"0{number % 10_000_000_000}" for number in numbers.to_pylist()])
             asked = [
                 Candidates(
                     f"{kind}-{done + first}",
                     "wf",
                     done + first,
-                    keys[first : first + _BATCH],
-                    raw[first : first + _BATCH],
-                    numbers[first : first + _BATCH],
+                    keys.slice(first, _BATCH),
+                    raw.slice(first, _BATCH),
+                    numbers.slice(first, _BATCH),
                 )
                 for first in range(0, rows, _BATCH)
             ]

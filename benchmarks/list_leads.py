@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from dialnexa_pipeline.api import DialNexaClient
 from dialnexa_pipeline.enrolment import reconcile
 from dialnexa_pipeline.ledger import Candidates, Ledger
@@ -70,8 +72,8 @@ def measure(folder: str, port: int, rows: int, results: "multiprocessing.Queue[A
     with Ledger(f"sqlite:///{Path(folder) / 'ledger.db'}") as ledger:
         plan = ledger.plans.begin(sync="bench", partition_key="", run_id="r")
         asked = range(0, rows, step)
-        keys = [f"k{n}" for n in asked]
-        phones = [919800000000 + n for n in asked]
+        keys = pa.array([f"k{n}" for n in asked])
+        phones = pa.array([919800000000 + n for n in asked])
         candidates = Candidates("b", workflow, 0, keys, keys, phones)
         ledger.plans.claim(plan, [candidates], ref_column=None)
         ledger.plans.batch_is_on_disk("b", file_path="f", sha256="s", file_bytes=1)

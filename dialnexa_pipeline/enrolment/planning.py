@@ -4,7 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.ahead import ahead
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barred_of, counted
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
@@ -36,10 +37,10 @@ from dialnexa_pipeline.ledger import (
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
-_CHUNK_ROWS = 32_768
+_CHUNK_ROWS = 65_536
 # Numbers lie anywhere in the index of claims: of a large one a chunk changes nearly as many pages
 # as it has rows, and several chunks together change hardly more.
-_CHUNKS_AT_ONCE = 4
+_CHUNKS_AT_ONCE = 2
 _MANY_ROWS = 2_000_000
 
 
@@ -75,13 +76,13 @@ def plan_leads(
     """
     reach("plan.begun")
     erased = ErasedPeople.of(ledger, erasure_key)
-    rows = 0
     with (
         planning_heartbeat(ledger, plan),
         store.open_local(staged) as local,
         pq.ParquetFile(local) as parquet,
     ):
-        at_once = _CHUNKS_AT_ONCE if parquet.metadata.num_rows >= _MANY_ROWS else 1
+        rows = parquet.metadata.num_rows
+        at_once = _CHUNKS_AT_ONCE if rows >= _MANY_ROWS else 1
         writer = ChunkWriter(plan, ledger, store, limits, chunks_at_once=at_once)
         planner = _Planner(
             plan,
@@ -94,12 +95,10 @@ def plan_leads(
         read = staged_read(parquet.schema_arrow)
         if read is not None:
             ledger.cursors.note(plan, read)
-        for leads in _chunks(parquet):
-            rows += leads.num_rows
-            writer.write(planner.plan(erased.redact(leads) if erased is not None else leads))
-        writer.write(planner.end())
+        with ahead(_planned(parquet, planner, erased), name="planning") as chunks:
+            for chunk in chunks:
+                writer.write(chunk)
         writer.end()
-        ledger.plans.refuse(plan, [], writer.unclaimed.counts)
     account = replace(ledger.accounts.of_plan(plan.plan_id), source_rows=rows)
     ledger.plans.make_ready(
         plan, source_rows=rows, phone_metadata=METADATA_VERSION, hold=guard(account)
@@ -108,6 +107,14 @@ def plan_leads(
     if erased is not None and erased.met:
         redact_staged(store, staged, erased.are_theirs)
     return barred_of(planner.barred)
+
+
+def _planned(
+    parquet: pq.ParquetFile, planner: "_Planner", erased: ErasedPeople | None
+) -> Generator[PlannedChunk]:
+    for leads in _chunks(parquet):
+        yield planner.plan(erased.redact(leads) if erased is not None else leads)
+    yield planner.end()
 
 
 class _Planner:

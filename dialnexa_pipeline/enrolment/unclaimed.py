@@ -1,28 +1,32 @@
-"""Leads that get no claim: a row for the ledger, and how many there were of each reason."""
+"""Leads that get no claim: rows for the ledger, and how many there were of each reason."""
+
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from dialnexa_pipeline.ledger import Count, Holder, RefusedRow
+from dialnexa_pipeline.ledger import REFUSED, Count, Holder
 
-_SCREENED = ("workflow_id", "lead_key", "outcome", "reason", "raw_phone", "phone")
-_HELD = ("workflow_id", "lead_key", "raw_phone", "phone", "phone_key")
+_REASON = ("workflow_id", "outcome", "reason")
+_HELD = ("workflow_id", "lead_key", "phone_key")
 
 
 class Unclaimed:
-    """Collects leads of one sync that are refused, or whose number somebody holds.
-
-    Attributes:
-        rows: what stands in the way; a lead that is itself enrolled already is only counted.
-    """
+    """Collects leads of one sync that are refused, or whose number somebody holds."""
 
     def __init__(self, sync: str) -> None:
         self._sync = sync
         self._counts: Counter[tuple[str, str, str]] = Counter()
-        self.rows: list[RefusedRow] = []
+        self._rows: list[pa.Table] = []
+
+    @property
+    def rows(self) -> pa.Table:
+        """What stands in the way; a lead that is itself enrolled already is only counted."""
+        return pa.concat_tables([REFUSED.empty_table(), *self._rows])
 
     @property
     def counts(self) -> list[Count]:
@@ -31,12 +35,10 @@ class Unclaimed:
 
     def add_screened(self, leads: pa.Table) -> None:
         """Add leads that have an outcome (columns as `leads.screen` gives them)."""
-        rows = [
-            RefusedRow(workflow_id or "", key, outcome, reason, None, raw, phone)
-            for workflow_id, key, outcome, reason, raw, phone in _rows(leads, _SCREENED)
-        ]
-        self._counts.update((row.workflow_id, row.outcome, row.reason) for row in rows)
-        self.rows += rows
+        workflows = pc.fill_null(leads["workflow_id"], "")
+        self._add(
+            leads.set_column(leads.column_names.index("workflow_id"), "workflow_id", workflows)
+        )
 
     def add_held(self, leads: pa.Table, holders: Mapping[tuple[str, int], Holder]) -> None:
         """Add leads whose number is not free.
@@ -45,14 +47,28 @@ class Unclaimed:
             holders: (workflow, phone) → who holds it; a lead that is missing here shares its number
                 with another one of the same plan.
         """
-        for workflow_id, key, raw, phone, number in _rows(leads, _HELD):
+        outcomes: list[str] = []
+        reasons: list[str] = []
+        for workflow_id, key, number in zip(*(leads[n].to_pylist() for n in _HELD), strict=True):
             holder = holders.get((workflow_id, number))
             own = holder is not None and holder.lead_key == key and holder.sync == self._sync
             outcome, reason = held_outcome(holder, own)
-            self._counts[workflow_id, outcome, reason] += 1
-            if reason != "duplicate/already_enrolled":
-                row = RefusedRow(workflow_id, key, outcome, reason, None, raw, phone)
-                self.rows.append(row)
+            outcomes.append(outcome)
+            reasons.append(reason)
+        found = {
+            "outcome": pa.array(outcomes, pa.string()),
+            "reason": pa.array(reasons, pa.string()),
+        }
+        columns = {name: leads[name] for name in ("workflow_id", "lead_key", "raw_phone", "phone")}
+        self._add(pa.table({**columns, **found}))
+
+    def _add(self, leads: pa.Table) -> None:
+        for row in leads.group_by(_REASON).aggregate([([], "count_all")]).to_pylist():
+            self._counts[row["workflow_id"], row["outcome"], row["reason"]] += row["count_all"]
+        in_the_way = leads.filter(pc.not_equal(leads["reason"], "duplicate/already_enrolled"))
+        if in_the_way.num_rows:
+            detail = pa.nulls(in_the_way.num_rows, pa.string())
+            self._rows.append(in_the_way.append_column("detail", detail).select(REFUSED.names))
 
     def add(self, others: "Unclaimed") -> None:
         """Add how many others there were; their rows are written down already."""
@@ -70,7 +86,3 @@ def held_outcome(holder: Holder | None, own: bool) -> tuple[str, str]:
     if holder.state == "in_doubt" or holder.batch_state == "sending":
         return "in_doubt", "in_doubt/earlier_run"
     return "planned", "planned/other_run"
-
-
-def _rows(leads: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    return zip(*(leads[column].to_pylist() for column in columns), strict=True)

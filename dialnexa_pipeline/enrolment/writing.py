@@ -50,9 +50,6 @@ class ChunkWriter:
 
     Args:
         chunks_at_once: how many are claimed in one transaction.
-
-    Attributes:
-        unclaimed: leads of all chunks that got no claim.
     """
 
     def __init__(
@@ -64,8 +61,10 @@ class ChunkWriter:
         *,
         chunks_at_once: int = 1,
     ) -> None:
-        self.unclaimed = Unclaimed(plan.sync)
         self._plan = plan
+        self._counted = Unclaimed(plan.sync)
+        # Leads that lost their number, until the next transaction writes them down.
+        self._late = Unclaimed(plan.sync)
         self._ledger = ledger
         self._store = store
         self._limits = limits
@@ -76,14 +75,20 @@ class ChunkWriter:
         """Take a chunk, and write as soon as enough of them wait."""
         self._waiting.append(chunk)
         if len(self._waiting) == self._chunks_at_once:
-            self.end()
+            self._write_waiting()
 
     def end(self) -> None:
+        """Write what waits, and note how many leads of all chunks got no claim."""
+        self._write_waiting()
+        rows = self._take_late()
+        self._ledger.plans.refuse(self._plan, rows, self._counted.counts)
+
+    def _write_waiting(self) -> None:
         """Claim and refuse what waits, then write the files that take no more rows."""
         chunks, self._waiting = self._waiting, []
         for chunk in chunks:
-            self.unclaimed.add(chunk.unclaimed)
-        if any(chunk.shares or chunk.unclaimed.rows for chunk in chunks):
+            self._counted.add(chunk.unclaimed)
+        if any(chunk.shares or chunk.unclaimed.rows.num_rows for chunk in chunks):
             self._claim(chunks)
         for chunk in chunks:
             write_files(
@@ -96,13 +101,13 @@ class ChunkWriter:
             )
 
     def _claim(self, chunks: Sequence[PlannedChunk]) -> None:
-        """Claim and refuse in one transaction; then refuse the rows that were claimed already."""
+        """Claim and refuse in one transaction; who lost a number is refused in the next one."""
         lost = self._ledger.plans.claim(
             self._plan,
             list(chain.from_iterable(map(_candidates, chunks))),
             ref_column=self._limits.ref_column,
             hold_absent=self._limits.hold_absent,
-            refused=list(chain.from_iterable(chunk.unclaimed.rows for chunk in chunks)),
+            refused=pa.concat_tables([self._take_late(), *(c.unclaimed.rows for c in chunks)]),
         )
         reach("plan.claimed")
         places = np.array(sorted(lost), np.int64)
@@ -126,23 +131,22 @@ class ChunkWriter:
         numbers = zip(leads["workflow_id"].to_pylist(), leads["phone_key"].to_pylist(), strict=True)
         for workflow_id, phone in numbers:
             wanted.setdefault(workflow_id, []).append(phone)
-        unclaimed = Unclaimed(self._plan.sync)
-        unclaimed.add_held(leads, self._ledger.plans.find_holders(wanted))
-        self._ledger.plans.refuse(self._plan, unclaimed.rows, [])
-        self.unclaimed.add(unclaimed)
+        self._late.add_held(leads, self._ledger.plans.find_holders(wanted))
+
+    def _take_late(self) -> pa.Table:
+        late, self._late = self._late, Unclaimed(self._plan.sync)
+        self._counted.add(late)
+        return late.rows
 
 
 def _candidates(chunk: PlannedChunk) -> Iterator[Candidates]:
-    lead_keys: list[str] = chunk.leads["lead_key"].to_pylist()
-    raw_phones: list[str] = chunk.leads["raw_phone"].to_pylist()
-    phones: list[int] = chunk.leads["phone_key"].to_pylist()
+    columns = [
+        chunk.leads[name].combine_chunks() for name in ("lead_key", "raw_phone", "phone_key")
+    ]
     for share in chunk.shares:
-        rows = slice(share.rows.start, share.rows.stop)
         yield Candidates(
             share.batch.batch_id,
             share.batch.workflow_id,
             chunk.first_seq + share.rows.start,
-            lead_keys[rows],
-            raw_phones[rows],
-            phones[rows],
+            *(column.slice(share.rows.start, len(share.rows)) for column in columns),
         )

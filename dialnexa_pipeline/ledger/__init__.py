@@ -32,6 +32,7 @@ from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
 from dialnexa_pipeline.ledger.overlapping import KnownPartition, Partitions
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
+    REFUSED,
     REPLAY,
     Account,
     Batch,
@@ -90,6 +91,7 @@ class Ledger:
 
 
 __all__ = [
+    "REFUSED",
     "REPLAY",
     "Account",
     "Accounts",

@@ -66,19 +66,20 @@ def number_array(numbers: Iterable[int]) -> str:
     return f"{{{','.join(map(str, numbers))}}}"
 
 
-def text_array(values: Sequence[str]) -> str:
+def text_array(values: Iterable[str | None]) -> str:
     """Texts as PostgreSQL reads an array.
 
     Its text holds no NUL, so one is shown as U+FFFD.
     """
-    listed = '","'.join(map(_in_quotes, values))
-    return f'{{"{listed}"}}' if values else "{}"
+    return f"{{{','.join(map(_in_quotes, values))}}}"
 
 
-def _in_quotes(value: str) -> str:
+def _in_quotes(value: str | None) -> str:
+    if value is None:
+        return "NULL"
     if '"' in value or "\\" in value or "\0" in value:
         value = value.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "\ufffd")
-    return value
+    return f'"{value}"'
 
 
 def columns_of(connection: sa.Connection, rows: sa.Select[*tuple[Any, ...]]) -> list[list[Any]]:

@@ -1,18 +1,17 @@
 """Claims into the database in bulk, each by the one index that decides who holds a number."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain
 
+import numpy as np
+import pyarrow as pa
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import columns_of, number_array, text_array
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
+from dialnexa_pipeline.ledger.columnar import columns_relation
 from dialnexa_pipeline.ledger.numbering import claim_number, place_of
 from dialnexa_pipeline.ledger.records import Candidates
-from dialnexa_pipeline.ledger.tables import claims
-
-_COLUMNS = "claim_no, batch_no, workflow_no, lead_key, raw_phone, phone, live"
-_ON_CONFLICT = "ON CONFLICT (phone, workflow_no) WHERE live DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,62 +31,52 @@ class NumberedCandidates:
 
 def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> set[int]:
     """Add a claim for each candidate whose number nobody holds; return the places that lost."""
-    wanted = sum(len(each.claim_nos) for each in asked)
-    if not wanted:
+    asked = [each for each in asked if each.claim_nos]
+    if not asked:
         return set()
-    if connection.dialect.name == "postgresql":
-        added = _insert_into_postgresql(connection, asked)
-    else:
-        added = connection.exec_driver_sql(
-            f"INSERT INTO claims ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 1) {_ON_CONFLICT}",
-            list(chain.from_iterable(map(_rows, asked))),
-        ).rowcount
-    if added == wanted:
-        return set()
-    numbers = [each.claim_nos for each in asked if each.claim_nos]
-    of_these = claims.c.claim_no.between(
-        min(each[0] for each in numbers), max(each[-1] for each in numbers)
-    )
-    (won,) = columns_of(connection, sa.select(claims.c.claim_no).where(of_these))
-    return set(map(place_of, set(chain.from_iterable(numbers)).difference(won)))
-
-
-def _rows(each: NumberedCandidates) -> Iterator[tuple[object, ...]]:
-    return zip(
-        each.claim_nos,
-        repeat(each.batch_no),
-        repeat(each.workflow_no),
-        each.candidates.lead_keys,
-        each.candidates.raw_phones,
-        each.candidates.phones,
-        strict=False,
-    )
-
-
-def _insert_into_postgresql(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> int:
-    claim_nos: list[int] = []
-    batch_nos: list[int] = []
-    workflow_nos: list[int] = []
-    keys: list[str] = []
-    raw: list[str] = []
-    phones: list[int] = []
-    for each in asked:
-        claim_nos += each.claim_nos
-        batch_nos += repeat(each.batch_no, len(each.claim_nos))
-        workflow_nos += repeat(each.workflow_no, len(each.claim_nos))
-        keys += each.candidates.lead_keys
-        raw += each.candidates.raw_phones
-        phones += each.candidates.phones
-    return connection.exec_driver_sql(
-        f"INSERT INTO claims ({_COLUMNS}) SELECT asked.*, true FROM unnest(%s::bigint[], "
-        "%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[]) "
-        "AS asked (claim_no, batch_no, workflow_no, lead_key, raw_phone, phone) "
-        # One order for everybody: two planners that meet must not wait for each other. Of a number
-        # that is asked for twice the first place gets it.
-        f"ORDER BY workflow_no, phone, claim_no {_ON_CONFLICT}",
-        (
-            *map(number_array, (claim_nos, batch_nos, workflow_nos)),
-            *map(text_array, (keys, raw)),
-            number_array(phones),
+    columns = _columns(asked)
+    relation = columns_relation(connection.dialect.name, columns)
+    names = ", ".join(columns)
+    # In the order of the index each of its pages is changed once. It is one order for everybody,
+    # too: two planners that meet in PostgreSQL must not wait for each other.
+    order = "" if connection.dialect.name == "sqlite" else "ORDER BY phone, workflow_no, claim_no"
+    added = connection.execute(
+        sa.text(
+            f"INSERT INTO claims ({names}, live) SELECT {names}, true FROM {relation.sql} AS asked "
+            f"WHERE true {order} ON CONFLICT (phone, workflow_no) WHERE live DO NOTHING"
         ),
+        relation.parameters,
     ).rowcount
+    return _lost(connection, asked) if added < len(columns["claim_no"]) else set()
+
+
+def _columns(asked: Sequence[NumberedCandidates]) -> dict[str, pa.Array]:
+    """The candidates in the order of phone and place: of two equal numbers the first place wins."""
+    sizes = [len(each.claim_nos) for each in asked]
+    of_batches = [each.candidates for each in asked]
+    claim_nos = np.concatenate([np.asarray(each.claim_nos) for each in asked])
+    phones = pa.concat_arrays([each.phones for each in of_batches])
+    columns = {
+        "claim_no": pa.array(claim_nos),
+        "batch_no": pa.array(np.repeat([each.batch_no for each in asked], sizes)),
+        "workflow_no": pa.array(np.repeat([each.workflow_no for each in asked], sizes)),
+        "lead_key": pa.concat_arrays([each.lead_keys for each in of_batches]),
+        "raw_phone": pa.concat_arrays([each.raw_phones for each in of_batches]),
+        "phone": phones,
+    }
+    order = pa.array(np.lexsort((claim_nos, phones.to_numpy())))
+    return {name: column.take(order) for name, column in columns.items()}
+
+
+def _lost(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> set[int]:
+    """Places of claims that were asked for and are not there."""
+    wanted = chain.from_iterable(each.claim_nos for each in asked)
+    dialect = connection.dialect.name
+    lost = connection.execute(
+        sa.text(
+            f"SELECT number FROM {numbers_relation(dialect)} AS asked WHERE NOT EXISTS "
+            "(SELECT 1 FROM claims WHERE claims.claim_no = asked.number)"
+        ),
+        {"numbers": numbers_parameter(dialect, wanted)},
+    )
+    return {place_of(number) for (number,) in plain_rows(lost)}

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
@@ -25,6 +26,7 @@ from dialnexa_pipeline.ledger.records import (
     Holder,
     Plan,
     RefusedRow,
+    refused_table,
 )
 from dialnexa_pipeline.ledger.rejections import resolve_not_seen_again, upsert_rejected_rows
 from dialnexa_pipeline.ledger.tables import CLAIM_STATE, batches, claims, plan_counts, plans
@@ -191,7 +193,7 @@ class Plans:
         *,
         ref_column: str | None,
         hold_absent: bool = False,
-        refused: Sequence[RefusedRow] = (),
+        refused: Sequence[RefusedRow] | pa.Table = (),
     ) -> set[int]:
         """Reserve each candidate's (workflow, phone); return the places in the plan that lost.
 
@@ -202,6 +204,7 @@ class Plans:
             candidates: those of each batch.
             hold_absent: rows of these batches that are proved absent wait for a person.
             refused: leads that ask for no claim; they are written down in the same transaction.
+                Many are given as a table (`REFUSED`).
 
         Raises:
             PlanSuperseded: a newer plan of the same sync and partition exists.
@@ -228,7 +231,9 @@ class Plans:
                 )
             return lost
 
-    def refuse(self, plan: Plan, rows: Sequence[RefusedRow], counts: Sequence[Count]) -> None:
+    def refuse(
+        self, plan: Plan, rows: Sequence[RefusedRow] | pa.Table, counts: Sequence[Count]
+    ) -> None:
         """Write down leads that get no claim, and how many there were by outcome and reason."""
         with self._database.transaction() as connection:
             self._lock_open(connection, plan)
@@ -332,15 +337,14 @@ class Plans:
         return Plan(row.plan_id, row.sync, row.partition_key, row.run_id) if row else None
 
     def _list_refused(
-        self, connection: sa.Connection, plan: Plan, rows: Sequence[RefusedRow]
+        self, connection: sa.Connection, plan: Plan, refused: Sequence[RefusedRow] | pa.Table
     ) -> None:
-        if not rows:
+        rows = refused_table(refused) if isinstance(refused, Sequence) else refused
+        if not rows.num_rows:
             return
         now = self._database.now(connection)
         change_id = note_change(connection, now, plan.sync, plan.plan_id)
-        upsert_rejected_rows(
-            connection, self._database.dialect, plan, rows, now=now, change_id=change_id
-        )
+        upsert_rejected_rows(connection, plan, rows, now=now, change_id=change_id)
 
     def _lock_open(self, connection: sa.Connection, plan: Plan) -> int:
         """The plan's number; the plan is locked until the transaction ends."""

@@ -1,9 +1,11 @@
 """What the ledger hands in and out: typed rows, never bare dicts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
+
+import pyarrow as pa
 
 # The partition of plans that are made from a corrected sheet, and not from the source.
 REPLAY = "replay"
@@ -33,15 +35,16 @@ class Candidates:
     Attributes:
         first_seq: place of the first lead in its plan; the others follow one by one, and no other
             lead of the plan has one of these places.
-        phones: digits of the E.164 form.
+        lead_keys, raw_phones: string columns without nulls.
+        phones: int64 column, the digits of the E.164 forms.
     """
 
     batch_id: str
     workflow_id: str
     first_seq: int
-    lead_keys: Sequence[str] = field(repr=False)
-    raw_phones: Sequence[str] = field(repr=False)
-    phones: Sequence[int] = field(repr=False)
+    lead_keys: pa.Array = field(repr=False)
+    raw_phones: pa.Array = field(repr=False)
+    phones: pa.Array = field(repr=False)
 
 
 class Holder(NamedTuple):
@@ -64,6 +67,15 @@ class RefusedRow:
     detail: str | None
     raw_phone: str | None
     phone: str | None
+
+
+# Many refused rows at once: a table with a string column for each attribute.
+REFUSED = pa.schema([(name, pa.string()) for name in RefusedRow.__dataclass_fields__])
+
+
+def refused_table(rows: Sequence[RefusedRow]) -> pa.Table:
+    """Refused rows as one table, columns as in `REFUSED`."""
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The ledger's rejected rows: what stands between a lead and its enrolment."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
+import pyarrow as pa
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
-from dialnexa_pipeline.ledger.records import REPLAY, Batch, Plan, RefusedRow
+from dialnexa_pipeline.ledger.columnar import columns_relation
+from dialnexa_pipeline.ledger.records import REFUSED, REPLAY, Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
     batches,
     claim_states,
@@ -15,15 +15,6 @@ from dialnexa_pipeline.ledger.tables import (
     rejected_rows,
 )
 
-_COLUMNS = {
-    "workflow_id": "text",
-    "lead_key": "text",
-    "outcome": "text",
-    "reason": "text",
-    "detail": "text",
-    "raw_phone": "text",
-    "phone": "text",
-}
 # A lead seen again keeps the moment it was first seen, and stands in the way again. A replay leaves
 # it in the partition that reads it, whose next run resolves it when it is gone.
 _ON_CONFLICT = (
@@ -37,24 +28,19 @@ _ON_CONFLICT = (
 
 
 def upsert_rejected_rows(
-    connection: sa.Connection,
-    dialect: str,
-    plan: Plan,
-    rows: Sequence[RefusedRow],
-    *,
-    now: datetime,
-    change_id: int,
+    connection: sa.Connection, plan: Plan, rows: pa.Table, *, now: datetime, change_id: int
 ) -> None:
-    """Add or renew rows that screening or planning refused."""
-    names = ", ".join(_COLUMNS)
-    picked = ", ".join(f"asked.{name}" for name in _COLUMNS)
+    """Add or renew rows that screening or planning refused; columns as in `REFUSED`."""
+    relation = columns_relation(
+        connection.dialect.name, {name: rows[name].combine_chunks() for name in REFUSED.names}
+    )
+    names = ", ".join(REFUSED.names)
     connection.execute(
         sa.text(
             f"INSERT INTO rejected_rows ({names}, sync, plan_id, partition_key, batch_id, "
-            f"first_seen_at, last_seen_at, change_id) SELECT {picked}, :sync, :plan_id, "
-            f":partition_key, NULL, :now, :now, :change_id "
-            f"FROM {rows_relation(dialect, _COLUMNS)} AS asked "
-            f"WHERE true ORDER BY asked.workflow_id, asked.lead_key {_ON_CONFLICT}"
+            f"first_seen_at, last_seen_at, change_id) SELECT {names}, :sync, :plan_id, "
+            f":partition_key, NULL, :now, :now, :change_id FROM {relation.sql} AS asked "
+            f"WHERE true ORDER BY workflow_id, lead_key {_ON_CONFLICT}"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
         {
             "sync": plan.sync,
@@ -62,20 +48,7 @@ def upsert_rejected_rows(
             "partition_key": plan.partition_key,
             "now": now,
             "change_id": change_id,
-            "rows": rows_parameter(
-                [
-                    (
-                        row.workflow_id,
-                        row.lead_key,
-                        row.outcome,
-                        row.reason,
-                        row.detail,
-                        row.raw_phone,
-                        row.phone,
-                    )
-                    for row in rows
-                ]
-            ),
+            **relation.parameters,
         },
     )
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from dialnexa_pipeline.ledger import Candidates, Ledger, Plan
 
 
@@ -13,9 +15,9 @@ def candidates(
         batch_id,
         workflow,
         first_seq,
-        [f"k{n}" for n in numbers],
-        [str(n) for n in numbers],
-        [919800000000 + n for n in numbers],
+        pa.array([f"k{n}" for n in numbers], pa.string()),
+        pa.array([str(n) for n in numbers], pa.string()),
+        pa.array([919800000000 + n for n in numbers], pa.int64()),
     )
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Generator
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialnexa_pipeline.ledger.bulk import columns_of, number_array, text_array
+from dialnexa_pipeline.ledger.columnar import columns_relation
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8)
 
@@ -55,3 +57,30 @@ def test_columns_come_home_as_they_were_and_in_order(
         )
         connection.rollback()
     assert found == [[number for number, _ in rows], [text for _, text in rows]]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 2**62), st.none() | TEXTS.map("".join)), max_size=8),
+    before=st.integers(0, 3),
+)
+@settings(deadline=None)
+def test_columns_are_read_as_they_are_and_in_order(
+    dialect: str, postgres_engine: sa.Engine, rows: list[tuple[int, str | None]], before: int
+) -> None:
+    """Of a slice its own rows are read, too; PostgreSQL's text holds no NUL."""
+    engine = postgres_engine if dialect == "postgresql" else sa.create_engine("sqlite://")
+    padded = [*[(7, "before")] * before, *rows, (8, "after")]
+    relation = columns_relation(
+        dialect,
+        {
+            "n": pa.array([number for number, _ in padded]).slice(before, len(rows)),
+            "t": pa.array([text for _, text in padded]).slice(before, len(rows)),
+        },
+    )
+    with engine.connect() as connection:
+        found = connection.execute(sa.text(f"SELECT n, t FROM {relation.sql}"), relation.parameters)
+        read = [tuple(row) for row in found]
+    if dialect == "postgresql":
+        rows = [(n, text and text.replace("\0", "\ufffd")) for n, text in rows]
+    assert read == rows

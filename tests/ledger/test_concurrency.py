@@ -16,6 +16,7 @@ from tests.ledger.steps import LEASE, on_disk, planned
 
 _CLAIM = """
 import sys
+import pyarrow as pa
 from dialnexa_pipeline.ledger import Candidates, Ledger
 url, name = sys.argv[1:]
 won = 0
@@ -23,7 +24,8 @@ with Ledger(url) as ledger:
     plan = ledger.plans.begin(sync=name, partition_key="", run_id=name)
     for start in range(0, 300, 20):
         places = range(start, start + 20)
-        keys, phones = [f"k{n}" for n in places], [919800000000 + n for n in places]
+        keys = pa.array([f"k{n}" for n in places])
+        phones = pa.array([919800000000 + n for n in places])
         asked = Candidates(f"b-{name}", "wf", start, keys, keys, phones)
         won += 20 - len(ledger.plans.claim(plan, [asked], ref_column=None))
 print(won)

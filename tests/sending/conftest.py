@@ -39,8 +39,9 @@ class Desk:
         rows = 0
         for phones in batches:
             batch_id = uuid4().hex[:16]
-            numbers = [int(phone) for phone in phones]
-            candidates = Candidates(batch_id, WORKFLOW, rows, phones, phones, numbers)
+            texts = pa.array(phones, pa.string())
+            numbers = pa.array([int(phone) for phone in phones], pa.int64())
+            candidates = Candidates(batch_id, WORKFLOW, rows, texts, texts, numbers)
             self.ledger.plans.claim(plan, [candidates], ref_column="enrolment_ref")
             refs = [enrolment_ref(plan.plan_id, rows + n) for n in range(len(phones))]
             table = pa.table({"phone_number": list(phones), "enrolment_ref": refs})

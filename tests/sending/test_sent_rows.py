@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from dialnexa_pipeline.enrolment import sent_rows
@@ -16,7 +17,8 @@ def test_rows_are_counted_without_the_ledger_and_named_with_it(
     with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         plan = ledger.plans.begin(sync="loans", partition_key="", run_id="run")
         phones = [919876543210, 919876543211]
-        candidates = Candidates("b1", "wf", 0, ["1", "2"], ["a", "b"], phones)
+        keys, raw = pa.array(["1", "2"]), pa.array(["a", "b"])
+        candidates = Candidates("b1", "wf", 0, keys, raw, pa.array(phones))
         ledger.plans.claim(plan, [candidates], ref_column="enrolment_ref")
         (batch,) = ledger.batches.of_plan(plan.plan_id)
         named = SentRows(ledger, batch)
