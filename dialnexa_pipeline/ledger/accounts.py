@@ -1,7 +1,7 @@
 """Reading the ledger: accounts of plans, and rows that the record tables follow."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -145,7 +145,7 @@ class Accounts:
         with self._database.transaction() as connection:
             mark_recorded(connection, change_ids, table)
 
-    def enrolments_of(self, batch_ids: Collection[str]) -> Iterator[pa.Table]:
+    def enrolments_of(self, batch_ids: Collection[str]) -> Generator[pa.Table]:
         """Enrolled and withdrawn leads of some batches, a table each (`ledger.enrolled`)."""
         for batch_id in batch_ids:
             with self._database.reading() as connection:
@@ -153,7 +153,7 @@ class Accounts:
             # Not within the transaction: whoever takes them may be busy for long.
             yield leads
 
-    def rejections_changed(self, change_ids: Collection[int]) -> Iterator[pa.Table]:
+    def rejections_changed(self, change_ids: Collection[int]) -> Generator[pa.Table]:
         """Rejected rows last touched by some changes, in tables of bounded size.
 
         Each has the columns of `dialnexa_rejected_rows`.

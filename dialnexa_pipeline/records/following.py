@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from dialnexa_pipeline.ahead import ahead
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Account, Ledger
 from dialnexa_pipeline.records.tables import OUTCOMES
@@ -39,10 +40,9 @@ def record_enrolments(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     """
     with open_records(warehouse_url) as records:
         pending = ledger.accounts.pending(sync, "enrolments")
-        written = sum(
-            records.replace("dialnexa_enrolments", piece)
-            for piece in ledger.accounts.enrolments_of(pending.batch_ids)
-        )
+        # The warehouse takes one batch while the next is read.
+        with ahead(ledger.accounts.enrolments_of(pending.batch_ids), name="reading") as pieces:
+            written = sum(records.replace("dialnexa_enrolments", piece) for piece in pieces)
     reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "enrolments")
     reach("records.marked")
@@ -53,10 +53,8 @@ def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     """Bring `dialnexa_rejected_rows` up to the ledger; return how many rows were written."""
     with open_records(warehouse_url) as records:
         pending = ledger.accounts.pending(sync, "rejected_rows")
-        written = sum(
-            records.replace("dialnexa_rejected_rows", piece)
-            for piece in ledger.accounts.rejections_changed(pending.change_ids)
-        )
+        with ahead(ledger.accounts.rejections_changed(pending.change_ids), name="reading") as pieces:
+            written = sum(records.replace("dialnexa_rejected_rows", piece) for piece in pieces)
     reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "rejected_rows")
     reach("records.marked")
