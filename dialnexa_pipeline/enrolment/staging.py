@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from dialnexa_pipeline.enrolment.correcting import SourceCorrections
+from dialnexa_pipeline.enrolment.staged_file import writing_staged_file
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, blank_variables, screen
@@ -24,8 +24,6 @@ from dialnexa_pipeline.sources import KeyReport, Source, check_keys
 from dialnexa_pipeline.store import Store
 
 _SAMPLE_ROWS = 20
-# A dictionary of texts that are all different costs time and saves nothing.
-_OF_FEW_VALUES = ("workflow_id", "country", "phone_type", "outcome", "reason")
 _DIGITS_OF_A_PHONE = 10
 _READ = b"dialnexa.read"
 
@@ -107,33 +105,25 @@ def stage_leads(
     rows = 0
     with _temporary_folder() as folder:
         local = folder / "screened.parquet"
-        writer: pq.ParquetWriter | None = None
         schema = pa.schema([])
-        try:
+
+        def described(schema: pa.Schema) -> pa.Schema:
+            if read is not None:
+                schema = schema.with_metadata({_READ: read.as_text()})
+            return corrections.mark(schema) if corrections is not None else schema
+
+        with writing_staged_file(local, described) as file:
             batches = source.batches()
             if corrections is not None:
                 batches = map(corrections.apply, batches)
             for leads in _screened(batches, screening):
-                if writer is None:
-                    schema = leads.schema
-                    if read is not None:
-                        schema = schema.with_metadata({_READ: read.as_text()})
-                    writer = pq.ParquetWriter(
-                        local,
-                        corrections.mark(schema) if corrections is not None else schema,
-                        compression="zstd",
-                        # The stubs know the switch only.
-                        use_dictionary=list(_OF_FEW_VALUES),  # pyright: ignore[reportArgumentType]
-                    )
-                writer.write_table(leads)
+                file.add(leads)
+                schema = leads.schema
                 rows += leads.num_rows
                 _count(leads, refused, eligible)
                 blank.update(blank_variables(leads, screening))
                 if len(sample) < _SAMPLE_ROWS:
                     sample += _sample(leads, _SAMPLE_ROWS - len(sample))
-        finally:
-            if writer is not None:
-                writer.close()
         keys = check_keys([local], "lead_key")
         store.upload(path, local)
     reach("screen.staged")

@@ -9,7 +9,7 @@ from dialnexa_pipeline.records.following import record_enrolments
 
 # A transaction of the warehouse for fewer batches is not worth its commit.
 BATCHES = 20
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.2
 
 
 @contextmanager

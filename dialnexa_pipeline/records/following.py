@@ -53,7 +53,9 @@ def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     """Bring `dialnexa_rejected_rows` up to the ledger; return how many rows were written."""
     with open_records(warehouse_url) as records:
         pending = ledger.accounts.pending(sync, "rejected_rows")
-        with ahead(ledger.accounts.rejections_changed(pending.change_ids), name="reading") as pieces:
+        with ahead(
+            ledger.accounts.rejections_changed(pending.change_ids), name="reading"
+        ) as pieces:
             written = sum(records.replace("dialnexa_rejected_rows", piece) for piece in pieces)
     reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "rejected_rows")
