@@ -5,6 +5,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -80,10 +81,11 @@ def plan_leads(
         planning_heartbeat(ledger, plan),
         store.open_local(staged) as local,
         pq.ParquetFile(local) as parquet,
+        ThreadPoolExecutor(1, thread_name_prefix="filing") as filing,
     ):
         rows = parquet.metadata.num_rows
         at_once = _CHUNKS_AT_ONCE if rows >= _MANY_ROWS else 1
-        writer = ChunkWriter(plan, ledger, store, limits, chunks_at_once=at_once)
+        writer = ChunkWriter(plan, ledger, store, limits, filing, chunks_at_once=at_once)
         planner = _Planner(
             plan,
             ledger,

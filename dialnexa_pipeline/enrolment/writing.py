@@ -4,6 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 
@@ -49,6 +50,7 @@ class ChunkWriter:
     Order (docs/design.md, invariant 2): the claims are committed, then the files are on disk.
 
     Args:
+        filing: writes the files, while the next chunk is claimed.
         chunks_at_once: how many are claimed in one transaction.
     """
 
@@ -58,6 +60,7 @@ class ChunkWriter:
         ledger: Ledger,
         store: Store,
         limits: BatchLimits,
+        filing: ThreadPoolExecutor,
         *,
         chunks_at_once: int = 1,
     ) -> None:
@@ -68,6 +71,8 @@ class ChunkWriter:
         self._ledger = ledger
         self._store = store
         self._limits = limits
+        self._filing = filing
+        self._filed: Future[None] | None = None
         self._chunks_at_once = chunks_at_once
         self._waiting: list[PlannedChunk] = []
 
@@ -80,25 +85,36 @@ class ChunkWriter:
     def end(self) -> None:
         """Write what waits, and note how many leads of all chunks got no claim."""
         self._write_waiting()
+        self._wait_for_files()
         rows = self._take_late()
         self._ledger.plans.refuse(self._plan, rows, self._counted.counts)
 
     def _write_waiting(self) -> None:
-        """Claim and refuse what waits, then write the files that take no more rows."""
+        """Claim and refuse what waits, then have the files written that take no more rows."""
         chunks, self._waiting = self._waiting, []
         for chunk in chunks:
             self._counted.add(chunk.unclaimed)
         if any(chunk.shares or chunk.unclaimed.rows.num_rows for chunk in chunks):
             self._claim(chunks)
-        for chunk in chunks:
+        self._wait_for_files()
+        full = [(chunk.full, chunk.columns) for chunk in chunks]
+        self._filed = self._filing.submit(self._write_files, full)
+
+    def _write_files(self, full: Sequence[tuple[Sequence[OpenBatch], Sequence[str]]]) -> None:
+        for batches, columns in full:
             write_files(
-                chunk.full,
-                chunk.columns,
+                batches,
+                columns,
                 plan=self._plan,
                 limits=self._limits,
                 ledger=self._ledger,
                 store=self._store,
             )
+
+    def _wait_for_files(self) -> None:
+        filed, self._filed = self._filed, None
+        if filed is not None:
+            filed.result()
 
     def _claim(self, chunks: Sequence[PlannedChunk]) -> None:
         """Claim and refuse in one transaction; who lost a number is refused in the next one."""
