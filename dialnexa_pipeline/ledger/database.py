@@ -5,7 +5,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from dialnexa_pipeline.errors import ConfigError, DialNexaError
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
 _CACHE_KIB = 32_768
+# Who only reads goes through an index in its order, or through the claims of a batch.
+_READING_CACHE_KIB = 4_096
 # Pages that change again and again are copied into the file once for each so many: 200 MB.
 _CHECKPOINT_PAGES = 50_000
 _ONLY_READS = {"dialnexa_only_reads": True}
@@ -42,11 +44,13 @@ class LedgerDatabase:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+        self.engine = _engine(url, _CACHE_KIB)
         self.dialect = self.engine.dialect.name
+        is_sqlite = self.dialect == "sqlite"
+        self._reading = _engine(url, _READING_CACHE_KIB) if is_sqlite else self.engine
         # SQLite lets one transaction in: threads that wait here begin the moment it ends, and do
         # not look again after a pause.
-        self._turn = threading.Lock() if self.dialect == "sqlite" else nullcontext()
+        self._turn = threading.Lock() if is_sqlite else nullcontext()
         self._migrate()
 
     @contextmanager
@@ -74,7 +78,7 @@ class LedgerDatabase:
         """
         try:
             with (
-                self.engine.connect().execution_options(**_ONLY_READS) as connection,
+                self._reading.connect().execution_options(**_ONLY_READS) as connection,
                 connection.begin(),
             ):
                 yield connection
@@ -131,6 +135,7 @@ class LedgerDatabase:
             connection.close()
 
     def close(self) -> None:
+        self._reading.dispose()
         self.engine.dispose()
 
     def _migrate(self) -> None:
@@ -186,7 +191,7 @@ def _parsed(url: str) -> sa.URL:
         ) from None
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, cache_kib: int) -> sa.Engine:
     parsed = _parsed(url)
     backend = parsed.get_backend_name()
     if backend not in {"postgresql", "sqlite"}:
@@ -197,7 +202,7 @@ def _engine(url: str) -> sa.Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:
-        return _postgresql(parsed) if backend == "postgresql" else _sqlite(parsed)
+        return _postgresql(parsed) if backend == "postgresql" else _sqlite(parsed, cache_kib)
     except (NoSuchModuleError, ModuleNotFoundError):
         raise ConfigError(
             f"DIALNEXA_LEDGER_URL begins with {parsed.drivername}://, and no driver for that is "
@@ -209,7 +214,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
+def _sqlite(url: sa.URL, cache_kib: int) -> sa.Engine:
     database = url.database or ""
     if database in {"", ":memory:"} or ":memory:" in database or url.query.get("mode") == "memory":
         raise ConfigError(
@@ -231,7 +236,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         # Each connection has a cache: the one used last is used again, the others stay small.
         pool_use_lifo=True,
     )
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, cache_kib))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -241,7 +246,7 @@ def _shown(url: sa.URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(cache_kib: int, connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
@@ -250,7 +255,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     # Millions of claims: their index does not fit into the 2 MB that SQLite takes otherwise.
-    cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    cursor.execute(f"PRAGMA cache_size = -{cache_kib}")
     cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     cursor.close()
 
