@@ -1,4 +1,4 @@
-"""The staged file holds every table in order; what cannot be written is told when the block ends."""
+"""The staged file holds every table in order, and what cannot be written is told."""
 
 from pathlib import Path
 
@@ -23,21 +23,22 @@ def test_tables_lie_in_the_file_in_order_with_the_metadata(tmp_path: Path) -> No
     assert read.schema.metadata[b"read"] == b"all"
 
 
+def stage(path: Path, *tables: pa.Table, error: Exception | None = None) -> None:
+    with writing_staged_file(path, lambda schema: schema) as file:
+        for each in tables:
+            file.add(each)
+        if error is not None:
+            raise error
+
+
 def test_what_cannot_be_written_is_raised_even_when_nothing_follows(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ValueError, match="schema"),
-        writing_staged_file(tmp_path / "staged.parquet", lambda schema: schema) as file,
-    ):
-        file.add(table("1"))
-        file.add(pa.table({"other": ["2"]}))
+    other = pa.table({"other": ["2"]})
+    with pytest.raises(ValueError, match="schema"):
+        stage(tmp_path / "staged.parquet", table("1"), other)
 
 
 def test_an_error_of_the_block_is_the_one_that_comes_out(tmp_path: Path) -> None:
     path = tmp_path / "staged.parquet"
-    with (
-        pytest.raises(KeyError, match="source"),
-        writing_staged_file(path, lambda schema: schema) as file,
-    ):
-        file.add(table("1"))
-        raise KeyError("source")
+    with pytest.raises(KeyError, match="source"):
+        stage(path, table("1"), error=KeyError("source"))
     assert pq.read_table(path).num_rows == 1
