@@ -19,10 +19,6 @@ import pyarrow.compute as pc
 
 from dialnexa_pipeline.ledger.bulk import number_array, text_array
 
-# The digits of the largest number that SQLite holds.
-_NUMBER_DIGITS = 19
-# A text column of a gigabyte is more than SQLite takes as one value.
-_POSITION_DIGITS = 10
 _IS_THERE = "x'31'"
 
 
@@ -52,8 +48,8 @@ def columns_relation(dialect: str, columns: Mapping[str, pa.Array]) -> Relation:
         if pa.types.is_string(column.type):
             picked.append(f"{_text(name, column, parameters)} AS {name}")
         else:
-            parameters[name] = _digits(column, _NUMBER_DIGITS)
-            picked.append(f"{_number(name, _NUMBER_DIGITS)} AS {name}")
+            parameters[name], digits = _digits(column)
+            picked.append(f"{_number(name, digits)} AS {name}")
     return Relation(f"(SELECT {', '.join(picked)} FROM json_each(:places))", parameters)
 
 
@@ -73,13 +69,13 @@ def _text(name: str, column: pa.Array, parameters: dict[str, bytes | str]) -> st
     positions, content = _positions_and_content(filled)
     # Of an empty blob SQLite's substr makes a null.
     parameters[name] = content or b"\0"
-    parameters[f"{name}_at"] = _digits(pa.array(positions), _POSITION_DIGITS)
-    start = _number(f"{name}_at", _POSITION_DIGITS)
-    end = _number(f"{name}_at", _POSITION_DIGITS, after=1)
+    parameters[f"{name}_at"], digits = _digits(pa.array(positions))
+    start = _number(f"{name}_at", digits)
+    end = _number(f"{name}_at", digits, after=1)
     text = f"CAST(substr(:{name}, 1 + {start}, {end} - {start}) AS TEXT)"
     if not column.null_count:
         return text
-    parameters[f"{name}_is"] = _digits(pc.cast(pc.is_valid(column), pa.int64()), 1)
+    parameters[f"{name}_is"], _ = _digits(pc.cast(pc.is_valid(column), pa.int64()))
     return f"CASE WHEN substr(:{name}_is, key + 1, 1) = {_IS_THERE} THEN {text} END"
 
 
@@ -87,12 +83,11 @@ def _number(parameter: str, digits: int, *, after: int = 0) -> str:
     return f"CAST(substr(:{parameter}, {digits} * (key + {after}) + 1, {digits}) AS INTEGER)"
 
 
-def _digits(numbers: pa.Array, digits: int) -> bytes:
-    """Numbers with leading zeros, end to end."""
-    if not len(numbers):
-        return b""
+def _digits(numbers: pa.Array) -> tuple[bytes, int]:
+    """Numbers end to end, each with leading zeros; and how many digits each has."""
+    digits = len(str(pc.max(numbers).as_py() or 0))
     _, content = _positions_and_content(pc.utf8_lpad(pc.cast(numbers, pa.string()), digits, "0"))
-    return content
+    return content, digits
 
 
 def _positions_and_content(texts: pa.Array) -> tuple[npt.NDArray[np.int64], bytes]:
