@@ -20,7 +20,8 @@ from benchmarks.chaos.databases import PostgresServer
 from dialnexa_pipeline.ledger import Candidates, Ledger
 
 _RESULT = Path(__file__).parent / "results" / "ledger_growth.json"
-_CHUNK, _BATCH = 32_768, 5_000
+# As many as a plan of millions claims at once.
+_CHUNK, _BATCH = 131_072, 5_000
 # A step that shares no factor with the count of numbers meets each of them once.
 _NUMBERS, _STEP, _FIRST_NUMBER = 100_000_000, 61_803_399, 919_800_000_000
 

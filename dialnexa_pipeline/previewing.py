@@ -129,7 +129,7 @@ class Judge:
         undecided: dict[str, list[int]] = {}
         for index in pc.indices_nonzero(pc.is_null(leads["outcome"])).to_pylist():
             undecided.setdefault(workflows[index], []).append(index)
-        holders = self._ledger.plans.find_holders(
+        holders = self._ledger.holders.find(
             {workflow: [phones[row] for row in rows] for workflow, rows in undecided.items()},
             forgotten_after=self._dedupe,
         )

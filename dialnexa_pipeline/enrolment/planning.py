@@ -5,7 +5,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dialnexa_pipeline.ahead import ahead
+from dialnexa_pipeline.behind import one_behind
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barred_of, counted
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
@@ -81,11 +81,11 @@ def plan_leads(
         planning_heartbeat(ledger, plan),
         store.open_local(staged) as local,
         pq.ParquetFile(local) as parquet,
-        ThreadPoolExecutor(1, thread_name_prefix="filing") as filing,
+        one_behind(name="files") as files,
     ):
         rows = parquet.metadata.num_rows
         at_once = _CHUNKS_AT_ONCE if rows >= _MANY_ROWS else 1
-        writer = ChunkWriter(plan, ledger, store, limits, filing, chunks_at_once=at_once)
+        writer = ChunkWriter(plan, ledger, store, limits, files, chunks_at_once=at_once)
         planner = _Planner(
             plan,
             ledger,
@@ -179,8 +179,8 @@ class _Planner:
             for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
         }
         if self._dedupe is not None:
-            self._ledger.plans.expire(wanted, older_than=self._dedupe)
-        holders = self._ledger.plans.find_holders(wanted)
+            self._ledger.holders.expire(wanted, older_than=self._dedupe)
+        holders = self._ledger.holders.find(wanted)
         is_held = np.zeros(len(phones), np.bool_)
         if holders:
             held = np.fromiter((phone for _, phone in holders), np.int64, len(holders))

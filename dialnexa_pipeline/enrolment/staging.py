@@ -112,12 +112,12 @@ def stage_leads(
                 schema = schema.with_metadata({_READ: read.as_text()})
             return corrections.mark(schema) if corrections is not None else schema
 
-        with writing_staged_file(local, described) as file:
+        with writing_staged_file(local, described) as add:
             batches = source.batches()
             if corrections is not None:
                 batches = map(corrections.apply, batches)
             for leads in _screened(batches, screening):
-                file.add(leads)
+                add(leads)
                 schema = leads.schema
                 rows += leads.num_rows
                 _count(leads, refused, eligible)

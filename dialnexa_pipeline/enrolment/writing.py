@@ -4,13 +4,14 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 
+from dialnexa_pipeline.behind import Behind
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatch, Share, write_files
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
 from dialnexa_pipeline.failpoints import reach
@@ -50,7 +51,7 @@ class ChunkWriter:
     Order (docs/design.md, invariant 2): the claims are committed, then the files are on disk.
 
     Args:
-        filing: writes the files, while the next chunk is claimed.
+        files: writes the files, while the next chunk is claimed.
         chunks_at_once: how many are claimed in one transaction.
     """
 
@@ -60,7 +61,7 @@ class ChunkWriter:
         ledger: Ledger,
         store: Store,
         limits: BatchLimits,
-        filing: ThreadPoolExecutor,
+        files: Behind,
         *,
         chunks_at_once: int = 1,
     ) -> None:
@@ -71,8 +72,7 @@ class ChunkWriter:
         self._ledger = ledger
         self._store = store
         self._limits = limits
-        self._filing = filing
-        self._filed: Future[None] | None = None
+        self._files = files
         self._chunks_at_once = chunks_at_once
         self._waiting: list[PlannedChunk] = []
 
@@ -85,7 +85,7 @@ class ChunkWriter:
     def end(self) -> None:
         """Write what waits, and note how many leads of all chunks got no claim."""
         self._write_waiting()
-        self._wait_for_files()
+        self._files.wait()
         rows = self._take_late()
         self._ledger.plans.refuse(self._plan, rows, self._counted.counts)
 
@@ -96,9 +96,9 @@ class ChunkWriter:
             self._counted.add(chunk.unclaimed)
         if any(chunk.shares or chunk.unclaimed.rows.num_rows for chunk in chunks):
             self._claim(chunks)
-        self._wait_for_files()
+        # No more of a chunk than its files need.
         full = [(chunk.full, chunk.columns) for chunk in chunks]
-        self._filed = self._filing.submit(self._write_files, full)
+        self._files.do(partial(self._write_files, full))
 
     def _write_files(self, full: Sequence[tuple[Sequence[OpenBatch], Sequence[str]]]) -> None:
         for batches, columns in full:
@@ -110,11 +110,6 @@ class ChunkWriter:
                 ledger=self._ledger,
                 store=self._store,
             )
-
-    def _wait_for_files(self) -> None:
-        filed, self._filed = self._filed, None
-        if filed is not None:
-            filed.result()
 
     def _claim(self, chunks: Sequence[PlannedChunk]) -> None:
         """Claim and refuse in one transaction; who lost a number is refused in the next one."""
@@ -147,7 +142,7 @@ class ChunkWriter:
         numbers = zip(leads["workflow_id"].to_pylist(), leads["phone_key"].to_pylist(), strict=True)
         for workflow_id, phone in numbers:
             wanted.setdefault(workflow_id, []).append(phone)
-        self._late.add_held(leads, self._ledger.plans.find_holders(wanted))
+        self._late.add_held(leads, self._ledger.holders.find(wanted))
 
     def _take_late(self) -> pa.Table:
         late, self._late = self._late, Unclaimed(self._plan.sync)

@@ -28,6 +28,7 @@ from dialnexa_pipeline.ledger.histories import (
     PlanSummary,
     RefusalHistory,
 )
+from dialnexa_pipeline.ledger.holders import Holders
 from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
 from dialnexa_pipeline.ledger.overlapping import KnownPartition, Partitions
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
@@ -64,6 +65,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self._database = LedgerDatabase(url)
         self.plans = Plans(self._database)
+        self.holders = Holders(self._database)
         self.batches = Batches(self._database)
         self.doubts = Doubts(self._database)
         self.accounts = Accounts(self._database)

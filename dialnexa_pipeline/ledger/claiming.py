@@ -37,8 +37,8 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
     columns = _columns(asked)
     relation = columns_relation(connection.dialect.name, columns)
     names = ", ".join(columns)
-    # In the order of the index each of its pages is changed once. It is one order for everybody,
-    # too: two planners that meet in PostgreSQL must not wait for each other.
+    # One order for everybody: two planners that meet in PostgreSQL must not wait for each other.
+    # SQLite would sort what is sorted, and reads the relation in its order anyway.
     order = "" if connection.dialect.name == "sqlite" else "ORDER BY phone, workflow_no, claim_no"
     added = connection.execute(
         sa.text(
@@ -51,7 +51,10 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
 
 
 def _columns(asked: Sequence[NumberedCandidates]) -> dict[str, pa.Array]:
-    """The candidates in the order of phone and place: of two equal numbers the first place wins."""
+    """The candidates in the order of phone and place.
+
+    Of two equal numbers the first place wins, and each page of the index is changed once.
+    """
     sizes = [len(each.claim_nos) for each in asked]
     of_batches = [each.candidates for each in asked]
     claim_nos = np.concatenate([np.asarray(each.claim_nos) for each in asked])

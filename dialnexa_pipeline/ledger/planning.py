@@ -1,8 +1,8 @@
 """Plans and claims: who may be sent, decided by the database before anything leaves."""
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -14,7 +14,6 @@ from dialnexa_pipeline.ledger.abandoned import (
     release_unsent,
 )
 from dialnexa_pipeline.ledger.approvals import Hold, pass_on_approval, refuse_when_held
-from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.claiming import NumberedCandidates, insert_claims
 from dialnexa_pipeline.ledger.database import LedgerDatabase
@@ -23,15 +22,10 @@ from dialnexa_pipeline.ledger.records import (
     BatchOnDisk,
     Candidates,
     Count,
-    Holder,
     Plan,
-    RefusedRow,
-    refused_table,
 )
 from dialnexa_pipeline.ledger.rejections import resolve_not_seen_again, upsert_rejected_rows
-from dialnexa_pipeline.ledger.tables import CLAIM_STATE, batches, claims, plan_counts, plans
-
-_BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
+from dialnexa_pipeline.ledger.tables import batches, plan_counts, plans
 
 
 class PlanSuperseded(DialNexaError):
@@ -106,86 +100,6 @@ class Plans:
             )
             return renewed.rowcount == 1
 
-    def expire(self, wanted: Mapping[str, Collection[int]], *, older_than: timedelta) -> None:
-        """End enrolled claims past the sync's `dedupe` duration, so the numbers are free again.
-
-        Args:
-            wanted: workflow → phones that are asked for in it.
-        """
-        dialect = self._database.dialect
-        statement = sa.text(
-            "UPDATE claims SET live = :dead FROM batches "
-            f"WHERE claims.live AND claims.phone IN {numbers_relation(dialect)} "
-            "AND claims.workflow_no = :workflow_no AND batches.batch_no = claims.batch_no "
-            f"AND {CLAIM_STATE} = 'enrolled' "
-            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff"
-        ).bindparams(
-            sa.bindparam("dead", type_=sa.Boolean),
-            sa.bindparam("cutoff", type_=claims.c.settled_at.type),
-        )
-        with self._database.transaction() as connection:
-            cutoff = self._database.now(connection) - older_than
-            for workflow_id, phones in wanted.items():
-                connection.execute(
-                    statement,
-                    {
-                        "dead": False,
-                        "workflow_no": workflow_number(connection, workflow_id),
-                        "cutoff": cutoff,
-                        "numbers": numbers_parameter(dialect, phones),
-                    },
-                )
-
-    def find_holders(
-        self,
-        wanted: Mapping[str, Collection[int]],
-        *,
-        forgotten_after: timedelta | None = None,
-    ) -> dict[tuple[str, int], Holder]:
-        """(workflow, phone) → holder of its live claim, for those that have one.
-
-        Args:
-            wanted: workflow → phones; a holder in one of these workflows may be told of a phone
-                that was asked for in another one.
-            forgotten_after: leave out enrolled claims that `expire` would end.
-        """
-        dialect = self._database.dialect
-        statement = sa.text(
-            "SELECT batches.workflow_id, claims.phone, batches.sync, claims.lead_key, "
-            f"{CLAIM_STATE}, batches.state FROM {numbers_relation(dialect)} AS asked "
-            # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
-            "CROSS JOIN claims JOIN batches ON batches.batch_no = claims.batch_no "
-            # The plus: one step in the index per phone, not one per phone and workflow.
-            "WHERE +claims.workflow_no IN (SELECT workflow_no FROM workflows "
-            "WHERE workflow_id IN :workflows) "
-            "AND claims.phone = asked.number AND claims.live "
-            f"AND NOT ({CLAIM_STATE} = 'enrolled' "
-            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
-        ).bindparams(
-            sa.bindparam("workflows", expanding=True),
-            sa.bindparam("cutoff", type_=claims.c.settled_at.type),
-        )
-        phones = {phone for of_workflow in wanted.values() for phone in of_workflow}
-        with self._database.reading() as connection:
-            cutoff = (
-                self._database.now(connection) - forgotten_after
-                if forgotten_after is not None
-                else _BEFORE_EVERY_CLAIM
-            )
-            found = connection.execute(
-                statement,
-                {
-                    "workflows": list(wanted),
-                    "cutoff": cutoff,
-                    # In the index's own order its pages are read once.
-                    "numbers": numbers_parameter(dialect, sorted(phones)),
-                },
-            )
-            return {
-                (workflow_id, phone): Holder._make(holder)
-                for workflow_id, phone, *holder in plain_rows(found)
-            }
-
     def claim(
         self,
         plan: Plan,
@@ -193,7 +107,7 @@ class Plans:
         *,
         ref_column: str | None,
         hold_absent: bool = False,
-        refused: Sequence[RefusedRow] | pa.Table = (),
+        refused: pa.Table | None = None,
     ) -> set[int]:
         """Reserve each candidate's (workflow, phone); return the places in the plan that lost.
 
@@ -203,15 +117,16 @@ class Plans:
         Args:
             candidates: those of each batch.
             hold_absent: rows of these batches that are proved absent wait for a person.
-            refused: leads that ask for no claim; they are written down in the same transaction.
-                Many are given as a table (`REFUSED`).
+            refused: leads that ask for no claim (`REFUSED`); they are written down in the same
+                transaction.
 
         Raises:
             PlanSuperseded: a newer plan of the same sync and partition exists.
         """
         with self._database.transaction() as connection:
             plan_no = self._lock_open(connection, plan)
-            self._list_refused(connection, plan, refused)
+            if refused is not None:
+                self._list_refused(connection, plan, refused)
             asked: list[NumberedCandidates] = []
             for each in sorted(candidates, key=lambda each: each.workflow_id):
                 batch_no = self._add_batch(
@@ -231,10 +146,12 @@ class Plans:
                 )
             return lost
 
-    def refuse(
-        self, plan: Plan, rows: Sequence[RefusedRow] | pa.Table, counts: Sequence[Count]
-    ) -> None:
-        """Write down leads that get no claim, and how many there were by outcome and reason."""
+    def refuse(self, plan: Plan, rows: pa.Table, counts: Sequence[Count]) -> None:
+        """Write down leads that get no claim, and how many there were by outcome and reason.
+
+        Args:
+            rows: columns as in `REFUSED`.
+        """
         with self._database.transaction() as connection:
             self._lock_open(connection, plan)
             self._list_refused(connection, plan, rows)
@@ -284,6 +201,8 @@ class Plans:
     ) -> None:
         """Close the plan: its batches may be sent; rejected rows not seen again are resolved.
 
+        Batches that got no claim are forgotten.
+
         Args:
             hold: why a guard holds the plan; then it is sent only if somebody approves it.
 
@@ -295,6 +214,12 @@ class Plans:
             now = self._database.now(connection)
             change_id = note_change(connection, now, plan.sync, plan.plan_id)
             resolve_not_seen_again(connection, plan, now=now, change_id=change_id)
+            # Nothing is left to be sent where every number was claimed first by others.
+            connection.execute(
+                sa.delete(batches).where(
+                    batches.c.plan_id == plan.plan_id, batches.c.row_count == 0
+                )
+            )
             connection.execute(
                 sa.update(plans)
                 .where(plans.c.plan_id == plan.plan_id)
@@ -336,10 +261,7 @@ class Plans:
             ).first()
         return Plan(row.plan_id, row.sync, row.partition_key, row.run_id) if row else None
 
-    def _list_refused(
-        self, connection: sa.Connection, plan: Plan, refused: Sequence[RefusedRow] | pa.Table
-    ) -> None:
-        rows = refused_table(refused) if isinstance(refused, Sequence) else refused
+    def _list_refused(self, connection: sa.Connection, plan: Plan, rows: pa.Table) -> None:
         if not rows.num_rows:
             return
         now = self._database.now(connection)

@@ -1,7 +1,7 @@
 """What the ledger hands in and out: typed rows, never bare dicts."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -69,13 +69,8 @@ class RefusedRow:
     phone: str | None
 
 
-# Many refused rows at once: a table with a string column for each attribute.
+# Refused rows as a table.
 REFUSED = pa.schema([(name, pa.string()) for name in RefusedRow.__dataclass_fields__])
-
-
-def refused_table(rows: Sequence[RefusedRow]) -> pa.Table:
-    """Refused rows as one table, columns as in `REFUSED`."""
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

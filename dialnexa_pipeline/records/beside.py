@@ -9,7 +9,8 @@ from dialnexa_pipeline.records.following import record_enrolments
 
 # A transaction of the warehouse for fewer batches is not worth its commit.
 BATCHES = 20
-_PAUSE_SECONDS = 0.2
+# The question looks at every change of the sync, so it is put less often when little is settled.
+_PAUSE_SECONDS = (0.2, 5.0)
 
 
 @contextmanager
@@ -22,10 +23,14 @@ def recording_enrolments_beside(ledger: Ledger, warehouse_url: str, sync: str) -
     ends = threading.Event()
 
     def follow() -> None:
-        while not ends.wait(_PAUSE_SECONDS):
+        shortest, longest = _PAUSE_SECONDS
+        pause = shortest
+        while not ends.wait(pause):
+            pause = min(2 * pause, longest)
             try:
                 if len(ledger.accounts.pending(sync, "enrolments").batch_ids) >= BATCHES:
                     record_enrolments(ledger, warehouse_url, sync)
+                    pause = shortest
             except Exception:
                 # A thread prints what it dies of, and a driver's error may quote a lead.
                 return

@@ -28,6 +28,7 @@ _UNREADABLE = (
     AttributeError,
     LookupError,
     EOFError,
+    # Of a ZIP entry that is compressed in a way that Python cannot undo.
     NotImplementedError,
 )
 

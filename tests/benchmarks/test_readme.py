@@ -26,6 +26,14 @@ def test_the_table_of_speed_says_what_was_measured() -> None:
             assert int(said[2]) == line["peak_mb"], line
 
 
+def test_the_sentence_of_the_start_says_what_was_measured() -> None:
+    readme = " ".join((_ROOT / "README.md").read_text().split())
+    measured = json.loads((_ROOT / "benchmarks" / "results" / "bench.json").read_text())
+    starts = [line["start_up_seconds"] for line in measured["lines"]]
+    ours = [round(seconds, 1) for seconds in starts if seconds is not None]
+    assert f"{min(ours)} to {max(ours)} s of it are Dagster's start" in readme
+
+
 def test_the_sentence_of_a_run_again_says_what_was_measured() -> None:
     readme = " ".join((_ROOT / "README.md").read_text().split())
     lines = json.loads((_ROOT / "benchmarks" / "results" / "sync_speed.json").read_text())

@@ -63,6 +63,14 @@ def test_the_doctor_ends_with_the_command_to_run_next(
     assert next_of(own, exit_code=1).startswith("`dg scaffold defs")
 
 
+def test_requests_that_are_repeated_leave_json_alone(
+    own: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALNEXA_BASE_URL", "http://127.0.0.1:9/v1")
+    told = document("doctor", "--project", str(own.folder), exit_code=1)
+    assert any("ConnectError" in each["said"] for each in told["findings"] if not each["ok"])
+
+
 def test_what_is_data_is_one_json_document(own: Project) -> None:
     own.sandbox.order_fault("error_after", status=504, method="POST")
     own.run()

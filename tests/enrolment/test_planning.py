@@ -14,8 +14,8 @@ from dialnexa_pipeline.phones import PHONE_TYPES
 from dialnexa_pipeline.store import Store
 
 LEADS = 400
-# A number comes back after 150 leads: in a chunk of the same transaction, and in a later one.
-PEOPLE = 150
+# A number comes back after 100 leads: in the next chunk of 64, and in one of a later transaction.
+PEOPLE = 100
 SCREENING = ScreeningConfig(
     key="id",
     phone="mobile",

@@ -15,18 +15,18 @@ def table(*keys: str) -> pa.Table:
 
 def test_tables_lie_in_the_file_in_order_with_the_metadata(tmp_path: Path) -> None:
     path = tmp_path / "staged.parquet"
-    with writing_staged_file(path, lambda schema: schema.with_metadata({"read": "all"})) as file:
+    with writing_staged_file(path, lambda schema: schema.with_metadata({"read": "all"})) as add:
         for number in range(20):
-            file.add(table(f"{number}a", f"{number}b"))
+            add(table(f"{number}a", f"{number}b"))
     read = pq.read_table(path)
     assert read["lead_key"].to_pylist() == [f"{n}{half}" for n in range(20) for half in "ab"]
     assert read.schema.metadata[b"read"] == b"all"
 
 
 def stage(path: Path, *tables: pa.Table, error: Exception | None = None) -> None:
-    with writing_staged_file(path, lambda schema: schema) as file:
+    with writing_staged_file(path, lambda schema: schema) as add:
         for each in tables:
-            file.add(each)
+            add(each)
         if error is not None:
             raise error
 

@@ -76,6 +76,13 @@ class Model:
     called: set[str] = field(default_factory=set[str])
     hidden: set[str] = field(default_factory=set[str])
 
+    def make_ready(self, plan_id: str) -> None:
+        """The plan may be sent; batches that got no claim are forgotten."""
+        self.plans[plan_id].state = "ready"
+        for batch in list(self.batches.values()):
+            if batch.plan_id == plan_id and not self.claims_of(batch.batch_id):
+                del self.batches[batch.batch_id]
+
     def claims_of(self, batch_id: str, state: str | None = None) -> list[ModelClaim]:
         return [
             claim

@@ -7,6 +7,7 @@ import pytest
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.ledger import Count, Ledger, PlanSuperseded, RefusedRow
 from tests.ledger.candidates import claim
+from tests.ledger.refused import refused_table
 from tests.ledger.steps import LEASE, changed_rejections, on_disk
 
 
@@ -74,7 +75,7 @@ def test_rejected_rows_keep_when_they_were_first_seen_and_resolve_when_they_leav
     for run in range(3):
         plan = ledger.plans.begin(sync="a", partition_key="", run_id=f"r{run}")
         if run < 2:
-            ledger.plans.refuse(plan, [row], [count])
+            ledger.plans.refuse(plan, refused_table([row]), [count])
         ledger.plans.make_ready(plan, source_rows=1 if run < 2 else 0, phone_metadata="9")
         seen.append(changed_rejections(ledger)["k1"])
 

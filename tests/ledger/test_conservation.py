@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dialnexa_pipeline.ledger import Count, Ledger, Plan
 from dialnexa_pipeline.ledger.records import Batch
 from tests.ledger.candidates import claim
+from tests.ledger.refused import refused_table
 from tests.ledger.steps import LEASE, on_disk
 
 _STEPS = [
@@ -59,7 +60,7 @@ class World:
         lost = self._rows - len(won)
         plans.refuse(
             plan,
-            [],
+            refused_table([]),
             [Count(self._name, "duplicate", "duplicate/same_number", lost)] if lost else [],
         )
         plans.make_ready(plan, source_rows=self._rows, phone_metadata="9")
@@ -126,7 +127,7 @@ class World:
                     if claim.state in ("planned", "in_doubt", "enrolled")
                 ]
         assert len(holding) == len(set(holding))
-        held = self._ledger.plans.find_holders({self._name: [919800000000 + n for n in range(12)]})
+        held = self._ledger.holders.find({self._name: [919800000000 + n for n in range(12)]})
         assert {phone for _, phone in held} == set(holding), (
             "a claim is live exactly while it stands for a call"
         )

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from dialnexa_pipeline.ledger import REPLAY, Correction, Ledger, RefusedRow
+from tests.ledger.refused import refused_table
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_a_row_that_a_replay_refuses_stays_in_its_partition(ledger: Ledger) -> N
     row = RefusedRow("wf", "1", "duplicate", "duplicate/same_number", None, "12", None)
     for partition in ("2026-01-01", REPLAY):
         plan = ledger.plans.begin(sync="loans", partition_key=partition, run_id=partition)
-        ledger.plans.refuse(plan, [row], [])
+        ledger.plans.refuse(plan, refused_table([row]), [])
         ledger.plans.make_ready(plan, source_rows=1, phone_metadata="0")
     (piece,) = ledger.accounts.all_rejections("loans")
     assert [(each.partition_key, each.run_id) for each in piece] == [("2026-01-01", REPLAY)]

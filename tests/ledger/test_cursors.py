@@ -6,6 +6,7 @@ import pytest
 
 from dialnexa_pipeline.ledger import Count, Hold, Ledger, Plan, PlanRead, RefusedRow
 from tests.ledger.candidates import claim
+from tests.ledger.refused import refused_table
 from tests.ledger.steps import LEASE, NOW, on_disk, refs_of
 
 BEGAN = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -30,7 +31,7 @@ def read_plan(
         on_disk(ledger, batch_id)
     if refused is not None:
         counts = [Count(refused.workflow_id, refused.outcome, refused.reason, 1)]
-        ledger.plans.refuse(plan, [refused], counts)
+        ledger.plans.refuse(plan, refused_table([refused]), counts)
     ledger.plans.make_ready(plan, source_rows=9, phone_metadata="9", hold=hold)
     return plan
 
@@ -152,14 +153,14 @@ def test_a_plan_of_what_changed_resolves_only_what_it_surely_knows(ledger: Ledge
         RefusedRow("wf", "k3", "invalid", "invalid/blank", None, "3", None),
         RefusedRow("old", "k4", "invalid", "invalid/blank", None, "4", None),
     ]
-    ledger.plans.refuse(plan, rows, [])
+    ledger.plans.refuse(plan, refused_table(rows), [])
     claim(ledger, plan, range(1), "b0", ref_column="ref")
     on_disk(ledger, "b0")
     ledger.plans.make_ready(plan, source_rows=5, phone_metadata="9")
     enrol(ledger, "b0")
     other = RefusedRow("wf", "k0", "in_doubt", "in_doubt/earlier_run", None, "0", "+919800000000")
     late = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
-    ledger.plans.refuse(late, [other], [])
+    ledger.plans.refuse(late, refused_table([other]), [])
     moved = RefusedRow("wf", "k4", "invalid", "invalid/blank", None, "4", None)
     read_plan(ledger, range(2, 4), batch_id="b1", since=BEGAN, refused=moved)
     resolved = {

@@ -2,6 +2,7 @@
 
 from dialnexa_pipeline.ledger import Ledger, Plan, RefusedRow
 from tests.ledger.candidates import claim
+from tests.ledger.refused import refused_table
 from tests.ledger.steps import LEASE, changed_rejections, on_disk, outcomes, refs_of
 
 DAY, YEAR = "2026-01-02", "2026-01-01...2026-12-31"
@@ -66,7 +67,7 @@ def test_rows_of_a_covered_partition_that_are_not_seen_again_are_resolved(ledger
     for key, lead_key in ((DAY, "k1"), ("2027-01-01", "k2")):
         plan = ledger.plans.begin(sync="a", partition_key=key, run_id="r1")
         row = RefusedRow("wf", lead_key, "invalid", "invalid/blank", None, "", None)
-        ledger.plans.refuse(plan, [row], [])
+        ledger.plans.refuse(plan, refused_table([row]), [])
         ledger.plans.make_ready(plan, source_rows=1, phone_metadata="9")
     changed_rejections(ledger)
     year = ledger.plans.begin(sync="a", partition_key=YEAR, run_id="r2", covers=[DAY])

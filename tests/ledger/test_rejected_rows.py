@@ -5,6 +5,7 @@ import time
 from dialnexa_pipeline.ledger import Ledger, Plan, RefusedRow
 from dialnexa_pipeline.ledger.records import Count
 from tests.ledger.candidates import claim
+from tests.ledger.refused import refused_table
 from tests.ledger.steps import (
     LEASE,
     changed_rejections,
@@ -20,7 +21,7 @@ def refuse(ledger: Ledger, reason: str | None, lead_key: str = "k0") -> Plan:
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
     if reason is not None:
         row = RefusedRow("wf", lead_key, "invalid", reason, None, "abc", None)
-        ledger.plans.refuse(plan, [row], [Count("wf", "invalid", reason, 1)])
+        ledger.plans.refuse(plan, refused_table([row]), [Count("wf", "invalid", reason, 1)])
     ledger.plans.make_ready(plan, source_rows=int(reason is not None), phone_metadata="9")
     return plan
 
@@ -71,7 +72,9 @@ def test_closing_a_plan_does_not_hold_every_row_against_every_claim(ledger: Ledg
     keys = [f"k{number}" for number in range(6_000)]
     before = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
     rows = [RefusedRow("wf", key, "invalid", "invalid/blank", None, "", None) for key in keys]
-    ledger.plans.refuse(before, rows, [Count("wf", "invalid", "invalid/blank", len(rows))])
+    ledger.plans.refuse(
+        before, refused_table(rows), [Count("wf", "invalid", "invalid/blank", len(rows))]
+    )
     ledger.plans.make_ready(before, source_rows=len(rows), phone_metadata="9")
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
     claim(ledger, plan, range(len(rows) - 1), ref_column="ref")
@@ -117,7 +120,9 @@ def test_a_row_that_was_settled_before_it_was_listed_as_in_doubt_is_resolved(
     # What it saw of the first batch before that was settled.
     doubt = RefusedRow("wf", "k0", "in_doubt", "in_doubt/earlier_run", None, "0", None)
     ledger.batches.settle_enrolled("b1", owner="me", lead_ids=dict.fromkeys(refs_of(ledger)))
-    ledger.plans.refuse(slow, [doubt], [Count("wf", "in_doubt", "in_doubt/earlier_run", 1)])
+    ledger.plans.refuse(
+        slow, refused_table([doubt]), [Count("wf", "in_doubt", "in_doubt/earlier_run", 1)]
+    )
     ledger.plans.make_ready(slow, source_rows=2, phone_metadata="9")
     refuse(ledger, None)
     assert changed_rejections(ledger)["k0"].resolved_at is not None

@@ -21,6 +21,7 @@ from dialnexa_pipeline.ledger import Count, LeaseLost, Ledger, Plan, PlanSuperse
 from dialnexa_pipeline.ledger.tables import batches, claim_states
 from tests.ledger.candidates import candidates
 from tests.ledger.model import Effect, Listing, Model, ModelBatch
+from tests.ledger.refused import refused_table
 from tests.ledger.steps import HOUR, LEASE, NOW
 
 _NUMBERS = range(6)
@@ -145,7 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert won == self.model.claim(plan.plan_id, batch_id, asked, hold=hold)
         lost = len(asked) - len(won)
         count = Count(self.workflow, "duplicate", "duplicate/same_number", lost)
-        self.ledger.plans.refuse(plan, [], [count] if lost else [])
+        self.ledger.plans.refuse(plan, refused_table([]), [count] if lost else [])
         if won:
             self._write_file(batch_id)
 
@@ -158,7 +159,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ledger.plans.make_ready(plan, source_rows=0, phone_metadata="9")
             return
         self.ledger.plans.make_ready(plan, source_rows=known.asked, phone_metadata="9")
-        known.state = "ready"
+        self.model.make_ready(plan.plan_id)
 
     # Sending
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger import Ledger, NotWithdrawn, Plan, PlanSuperseded, RefusedRow
 from dialnexa_pipeline.phones import PhoneHasher, SpelledPhones
 from tests.ledger.candidates import claim
+from tests.ledger.refused import refused_table
 from tests.ledger.steps import doubtful, on_disk, outcomes, planned, sending
 
 PHONE = 919800000003
@@ -58,7 +59,7 @@ def texts(url: str) -> list[str]:
 def test_a_withdrawn_number_keeps_its_claim(ledger: Ledger) -> None:
     plan = enrolled(ledger)
     ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
-    assert ledger.plans.find_holders({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
+    assert ledger.holders.find({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
     assert claim_again(ledger) == []
     assert outcomes(ledger, plan) == {"enrolled": 10}, "that run did enrol it"
     (piece,) = ledger.accounts.enrolments_of(["b1"])
@@ -68,10 +69,10 @@ def test_a_withdrawn_number_keeps_its_claim(ledger: Ledger) -> None:
 
 def test_a_claim_past_its_dedupe_duration_lives_again_when_it_is_withdrawn(ledger: Ledger) -> None:
     enrolled(ledger)
-    ledger.plans.expire({"wf": [PHONE]}, older_than=timedelta(0))
-    assert ledger.plans.find_holders({"wf": [PHONE]}) == {}
+    ledger.holders.expire({"wf": [PHONE]}, older_than=timedelta(0))
+    assert ledger.holders.find({"wf": [PHONE]}) == {}
     ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
-    assert ledger.plans.find_holders({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
+    assert ledger.holders.find({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
 
 
 def test_a_number_withdrawn_before_it_was_sent_takes_its_whole_batch_back(ledger: Ledger) -> None:
@@ -121,7 +122,7 @@ def test_an_erased_number_is_nowhere_in_the_ledger(
         for n, raw in enumerate(spellings)
     ]
     same = RefusedRow("wf", "z", "duplicate", "x", "d", "9800000003", f"+{PHONE}")
-    ledger.plans.refuse(plan, [*refused, same], [])
+    ledger.plans.refuse(plan, refused_table([*refused, same]), [])
     erase(ledger)
     ledger.erasures.scrub()
     assert not any("9800000003" in text or "00003" in text for text in texts(ledger_url))

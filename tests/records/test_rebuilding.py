@@ -22,6 +22,7 @@ from dialnexa_pipeline.records import (
     record_rejected_rows,
 )
 from tests.ledger.candidates import claim
+from tests.ledger.refused import refused_table
 from tests.ledger.steps import LEASE, on_disk
 
 TABLES = ("dialnexa_enrolments", "dialnexa_rejected_rows", "dialnexa_enrolment_counts")
@@ -56,7 +57,7 @@ def planned(ledger: Ledger, sync: str, rows: int = 6) -> tuple[Plan, str]:
         Count(f"wf_{sync}", "invalid", "invalid/blank", 1),
         Count(f"wf_{sync}", "duplicate", "duplicate/already_enrolled", rows - len(won)),
     ]
-    ledger.plans.refuse(plan, [refused], counts)
+    ledger.plans.refuse(plan, refused_table([refused]), counts)
     on_disk(ledger, batch_id)
     ledger.plans.make_ready(plan, source_rows=rows + 1, phone_metadata="9")
     ledger.batches.start_sending(batch_id, owner="me", run_id="r", lease=LEASE)
@@ -184,7 +185,7 @@ def test_a_plan_that_ended_before_it_was_ready_is_not_counted(
     half = ledger.plans.begin(sync="a", partition_key="", run_id="half")
     ledger.plans.refuse(
         half,
-        [RefusedRow("wf_a", "bad", "invalid", "invalid/blank", None, "", None)],
+        refused_table([RefusedRow("wf_a", "bad", "invalid", "invalid/blank", None, "", None)]),
         [Count("wf_a", "invalid", "invalid/blank", 1)],
     )
     assert record_counts(ledger, warehouse, "a") == []

@@ -28,6 +28,17 @@ def workbook(*rows: list[object]) -> bytes:
     return target.getvalue()
 
 
+def compressed_oddly(book: bytes) -> bytes:
+    """The workbook with its parts said to be compressed by a method that nobody has."""
+    content = bytearray(book)
+    for signature, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        place = content.find(signature)
+        while place >= 0:
+            content[place + method] = 99
+            place = content.find(signature, place + 1)
+    return bytes(content)
+
+
 def test_the_same_number_twice_is_two_leads(upload: Upload, sandbox: SandboxServer) -> None:
     response = upload(INDIAN, INDIAN)
     assert response.status_code == 201
@@ -76,6 +87,11 @@ def test_a_400_groups_rows_by_reason_and_enrols_nobody(
         ("b.csv", b"phone_number\r\n\xff\xfe", "File must be a CSV or Excel file"),
         ("b.csv", b"", "File is empty"),
         ("b.xlsx", b"PK\x03\x04 no workbook", "File must be a CSV or Excel file"),
+        (
+            "b.xlsx",
+            compressed_oddly(workbook(["phone_number"])),
+            "File must be a CSV or Excel file",
+        ),
         ("b.xlsx", workbook(["phone"], ["+919876543210"]), "phone_number column"),
         ("b.xlsx", workbook(), "File is empty"),
     ],

@@ -1,0 +1,101 @@
+"""Who holds a number: live claims that stand in a lead's way, and ending those past `dedupe`."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
+from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.numbering import workflow_number
+from dialnexa_pipeline.ledger.records import Holder
+from dialnexa_pipeline.ledger.tables import CLAIM_STATE, claims
+
+_BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Holders:
+    """Live claims by workflow and phone."""
+
+    def __init__(self, database: LedgerDatabase) -> None:
+        self._database = database
+
+    def expire(self, wanted: Mapping[str, Collection[int]], *, older_than: timedelta) -> None:
+        """End enrolled claims past the sync's `dedupe` duration, so the numbers are free again.
+
+        Args:
+            wanted: workflow → phones that are asked for in it.
+        """
+        dialect = self._database.dialect
+        statement = sa.text(
+            "UPDATE claims SET live = :dead FROM batches "
+            f"WHERE claims.live AND claims.phone IN {numbers_relation(dialect)} "
+            "AND claims.workflow_no = :workflow_no AND batches.batch_no = claims.batch_no "
+            f"AND {CLAIM_STATE} = 'enrolled' "
+            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff"
+        ).bindparams(
+            sa.bindparam("dead", type_=sa.Boolean),
+            sa.bindparam("cutoff", type_=claims.c.settled_at.type),
+        )
+        with self._database.transaction() as connection:
+            cutoff = self._database.now(connection) - older_than
+            for workflow_id, phones in wanted.items():
+                connection.execute(
+                    statement,
+                    {
+                        "dead": False,
+                        "workflow_no": workflow_number(connection, workflow_id),
+                        "cutoff": cutoff,
+                        "numbers": numbers_parameter(dialect, phones),
+                    },
+                )
+
+    def find(
+        self,
+        wanted: Mapping[str, Collection[int]],
+        *,
+        forgotten_after: timedelta | None = None,
+    ) -> dict[tuple[str, int], Holder]:
+        """(workflow, phone) → holder of its live claim, for those that have one.
+
+        Args:
+            wanted: workflow → phones; a holder in one of these workflows may be told of a phone
+                that was asked for in another one.
+            forgotten_after: leave out enrolled claims that `expire` would end.
+        """
+        dialect = self._database.dialect
+        statement = sa.text(
+            "SELECT batches.workflow_id, claims.phone, batches.sync, claims.lead_key, "
+            f"{CLAIM_STATE}, batches.state FROM {numbers_relation(dialect)} AS asked "
+            # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
+            "CROSS JOIN claims JOIN batches ON batches.batch_no = claims.batch_no "
+            # The plus: one step in the index per phone, not one per phone and workflow.
+            "WHERE +claims.workflow_no IN (SELECT workflow_no FROM workflows "
+            "WHERE workflow_id IN :workflows) "
+            "AND claims.phone = asked.number AND claims.live "
+            f"AND NOT ({CLAIM_STATE} = 'enrolled' "
+            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
+        ).bindparams(
+            sa.bindparam("workflows", expanding=True),
+            sa.bindparam("cutoff", type_=claims.c.settled_at.type),
+        )
+        phones = {phone for of_workflow in wanted.values() for phone in of_workflow}
+        with self._database.reading() as connection:
+            cutoff = (
+                self._database.now(connection) - forgotten_after
+                if forgotten_after is not None
+                else _BEFORE_EVERY_CLAIM
+            )
+            found = connection.execute(
+                statement,
+                {
+                    "workflows": list(wanted),
+                    "cutoff": cutoff,
+                    # In the index's own order its pages are read once.
+                    "numbers": numbers_parameter(dialect, sorted(phones)),
+                },
+            )
+            return {
+                (workflow_id, phone): Holder._make(holder)
+                for workflow_id, phone, *holder in plain_rows(found)
+            }
