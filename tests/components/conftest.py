@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 from dialnexa_pipeline.components import default_resources, sync_definitions
 from dialnexa_pipeline.sandbox import SandboxServer
@@ -22,13 +21,6 @@ BASE: dict[str, Any] = {
     "required_variables": ["name"],
     "batch": {"max_rows": 50},
 }
-
-
-@pytest.fixture(autouse=True)
-def no_instance_of_an_earlier_test() -> Generator[None]:
-    """Instances that were not closed in reverse order leave Dagster pointing at a dead one."""
-    with set_defs_state_storage(None):
-        yield
 
 
 @dataclass

@@ -47,12 +47,13 @@ class Ticks:
         )
         repository = defs.get_repository_def()
         schedule = repository.get_schedule_def("loans_schedule")
-        context = dg.build_schedule_context(
+        # Left open it opens its instance again, and Dagster goes on to use that after its death.
+        with dg.build_schedule_context(
             instance=self.instance,
             repository_def=repository,
             scheduled_execution_time=datetime(*moment, tzinfo=ZoneInfo("Asia/Kolkata")),
-        )
-        requests = schedule.evaluate_tick(context).run_requests or []
+        ) as context:
+            requests = schedule.evaluate_tick(context).run_requests or []
         assert len({request.run_key for request in requests}) == len(requests)
         for request in requests if launch else []:
             self.instance.create_run_for_job(
