@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
+from dialnexa_pipeline.ledger.transitions import undecided
 
 # A preview waits this long for its approval before another planner may have its numbers.
 PREVIEW_KEEPS = timedelta(days=7)
@@ -74,9 +75,5 @@ def release_unsent(connection: sa.Connection, which: sa.ColumnElement[bool], now
         .scalars()
         .all()
     )
-    if never_sent:
-        connection.execute(
-            sa.update(claims)
-            .where(claims.c.batch_no.in_(never_sent), claims.c.state.is_(None))
-            .values(live=False)
-        )
+    for batch_no in never_sent:
+        connection.execute(sa.update(claims).where(undecided(batch_no)).values(live=False))

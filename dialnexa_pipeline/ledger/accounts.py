@@ -15,6 +15,8 @@ from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.enrolled import enrolled_leads
 from dialnexa_pipeline.ledger.records import REPLAY, Account, Batch, Count, Plan, RefusedRow
 from dialnexa_pipeline.ledger.tables import (
+    CLAIMS_OF_BATCH,
+    OWN_STATES,
     batches,
     claims,
     plan_counts,
@@ -303,8 +305,8 @@ def claims_by_state(
     )
     rows = connection.execute(
         sa.select(*own, sa.func.count())
-        .join(claims, claims.c.batch_no == batches.c.batch_no)
-        .where(which, claims.c.state.is_not(None))
+        .join(claims, sa.text(CLAIMS_OF_BATCH))
+        .where(which, claims.c.state.in_(OWN_STATES))
         .group_by(*own)
     )
     for workflow_id, batch_state, batch_reason, state, reason, leads in rows:

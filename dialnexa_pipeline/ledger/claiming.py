@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.columnar import columns_relation
-from dialnexa_pipeline.ledger.numbering import claim_number, place_of
+from dialnexa_pipeline.ledger.numbering import claim_number, place_of, places_of
 from dialnexa_pipeline.ledger.records import Candidates
 
 
@@ -19,13 +19,12 @@ class NumberedCandidates:
     """Candidates of a batch, and the numbers that their claims bear."""
 
     candidates: Candidates
-    plan_no: int
     batch_no: int
     workflow_no: int
 
     @property
     def claim_nos(self) -> range:
-        first = claim_number(self.plan_no, self.candidates.first_seq)
+        first = claim_number(self.batch_no, self.candidates.first_seq)
         return range(first, first + len(self.candidates.phones))
 
 
@@ -61,13 +60,12 @@ def _columns(asked: Sequence[NumberedCandidates]) -> dict[str, pa.Array]:
     phones = pa.concat_arrays([each.phones for each in of_batches])
     columns = {
         "claim_no": pa.array(claim_nos),
-        "batch_no": pa.array(np.repeat([each.batch_no for each in asked], sizes)),
         "workflow_no": pa.array(np.repeat([each.workflow_no for each in asked], sizes)),
         "lead_key": pa.concat_arrays([each.lead_keys for each in of_batches]),
         "raw_phone": pa.concat_arrays([each.raw_phones for each in of_batches]),
         "phone": phones,
     }
-    order = pa.array(np.lexsort((claim_nos, phones.to_numpy())))
+    order = pa.array(np.lexsort((places_of(claim_nos), phones.to_numpy())))
     return {name: column.take(order) for name, column in columns.items()}
 
 

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
 from dialnexa_pipeline.ledger.tables import (
+    BATCH_OF_CLAIM,
+    CLAIMS_OF_BATCH,
     approvals,
     batches,
     claims,
@@ -25,12 +27,12 @@ _UNSURE_DUPLICATES = (
     "SELECT count(*) FROM rejected_rows WHERE rejected_rows.sync = :sync "
     "AND rejected_rows.partition_key = '' AND rejected_rows.resolved_at IS NULL "
     "AND rejected_rows.reason = 'duplicate/same_number' AND NOT EXISTS ("
-    "SELECT 1 FROM claims JOIN batches ON batches.batch_no = claims.batch_no "
+    f"SELECT 1 FROM claims JOIN batches ON {BATCH_OF_CLAIM} "
     "WHERE claims.live AND claims.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
     "AND batches.workflow_id = rejected_rows.workflow_id "
     "AND COALESCE(claims.state, batches.state) IN ('enrolled', 'withdrawn')) "
     # Unless DialNexa refused the number itself, from the very plan that refused the lead.
-    "AND NOT EXISTS (SELECT 1 FROM claims JOIN batches ON batches.batch_no = claims.batch_no "
+    f"AND NOT EXISTS (SELECT 1 FROM batches JOIN claims ON {CLAIMS_OF_BATCH} "
     "WHERE batches.plan_id = rejected_rows.plan_id "
     "AND batches.workflow_id = rejected_rows.workflow_id AND claims.state = 'rejected' "
     "AND claims.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT))"
@@ -131,7 +133,7 @@ def _is_settled() -> tuple[sa.ColumnElement[bool], ...]:
     # Proved absent from a batch whose other rows are enrolled.
     released_claim = sa.exists(
         sa.select(sa.literal(1))
-        .select_from(batches.join(claims, claims.c.batch_no == batches.c.batch_no))
+        .select_from(batches.join(claims, sa.text(CLAIMS_OF_BATCH)))
         .where(of_plan, claims.c.state == "released")
     )
     open_outcome = sa.exists().where(

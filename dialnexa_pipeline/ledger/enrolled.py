@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import MOMENT, columns_of, moments_of
-from dialnexa_pipeline.ledger.numbering import enrolment_refs, places_of
+from dialnexa_pipeline.ledger.numbering import enrolment_refs, of_batch, places_of
 from dialnexa_pipeline.ledger.tables import batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import lead_ids_of
 
@@ -69,18 +69,19 @@ def _claims(connection: sa.Connection, batch_no: int, *, enrolled: bool) -> list
         enrolled: the batch is, and so are the claims that say nothing themselves.
     """
     of_claim = (claims.c.claim_no, claims.c.lead_key, claims.c.phone)
-    of_batch = claims.c.batch_no == batch_no
     says_so = sa.and_(
         claims.c.state.in_(("enrolled", "withdrawn")),
         # With a reason it was withdrawn before it was sent.
         sa.or_(claims.c.state == "enrolled", claims.c.reason.is_(None)),
     )
-    own = sa.select(*of_claim, claims.c.state, claims.c.settled_at).where(of_batch, says_so)
+    own = sa.select(*of_claim, claims.c.state, claims.c.settled_at).where(
+        of_batch(batch_no), says_so
+    )
     columns = columns_of(connection, own.order_by(claims.c.claim_no))
     if not enrolled:
         return columns
-    # Apart from the few others, for these lie in file order in the index by batch.
-    silent = sa.select(*of_claim).where(of_batch, claims.c.state.is_(None))
+    # Apart from the few others, for these lie in file order already.
+    silent = sa.select(*of_claim).where(of_batch(batch_no), claims.c.state.is_(None))
     rest = columns_of(connection, silent.order_by(claims.c.claim_no))
     nothing = [None] * len(rest[0])
     if not columns[0]:

@@ -145,7 +145,7 @@ class Erasures:
                 sa.text(
                     "UPDATE claims SET phone = NULL, raw_phone = NULL, detail = NULL, "
                     f"live = :dead WHERE phone IN (SELECT phone FROM {asked} AS asked) "
-                    "RETURNING batch_no"
+                    "RETURNING claims.claim_no >> 32"
                 ).bindparams(sa.bindparam("dead", type_=sa.Boolean)),
                 {"dead": False, "rows": rows},
             ).scalars()

@@ -11,7 +11,14 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Batch, Plan
-from dialnexa_pipeline.ledger.tables import CLAIM_STATE, batches, claim_states, plans, rejected_rows
+from dialnexa_pipeline.ledger.tables import (
+    BATCH_OF_CLAIM,
+    CLAIM_STATE,
+    batches,
+    claim_states,
+    plans,
+    rejected_rows,
+)
 from dialnexa_pipeline.ledger.transitions import pick_lead_ids
 
 _BEFORE_RUN = (
@@ -125,7 +132,7 @@ class Histories:
             "COALESCE(batches.sent_by_run, plans.run_id) "
             f"FROM {numbers_relation(dialect)} AS asked "
             # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
-            "CROSS JOIN claims JOIN batches ON batches.batch_no = claims.batch_no "
+            f"CROSS JOIN claims JOIN batches ON {BATCH_OF_CLAIM} "
             "JOIN plans ON plans.plan_id = batches.plan_id "
             "WHERE claims.phone = asked.number AND claims.live AND batches.sync = :sync "
             f"AND {CLAIM_STATE} = 'enrolled'"

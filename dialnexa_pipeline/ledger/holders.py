@@ -9,7 +9,7 @@ from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, p
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.numbering import workflow_number
 from dialnexa_pipeline.ledger.records import Holder
-from dialnexa_pipeline.ledger.tables import CLAIM_STATE, claims
+from dialnexa_pipeline.ledger.tables import BATCH_OF_CLAIM, CLAIM_STATE, claims
 
 _BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ class Holders:
         statement = sa.text(
             "UPDATE claims SET live = :dead FROM batches "
             f"WHERE claims.live AND claims.phone IN {numbers_relation(dialect)} "
-            "AND claims.workflow_no = :workflow_no AND batches.batch_no = claims.batch_no "
+            f"AND claims.workflow_no = :workflow_no AND {BATCH_OF_CLAIM} "
             f"AND {CLAIM_STATE} = 'enrolled' "
             "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff"
         ).bindparams(
@@ -68,7 +68,7 @@ class Holders:
             "SELECT batches.workflow_id, claims.phone, batches.sync, claims.lead_key, "
             f"{CLAIM_STATE}, batches.state FROM {numbers_relation(dialect)} AS asked "
             # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
-            "CROSS JOIN claims JOIN batches ON batches.batch_no = claims.batch_no "
+            f"CROSS JOIN claims JOIN batches ON {BATCH_OF_CLAIM} "
             # The plus: one step in the index per phone, not one per phone and workflow.
             "WHERE +claims.workflow_no IN (SELECT workflow_no FROM workflows "
             "WHERE workflow_id IN :workflows) "

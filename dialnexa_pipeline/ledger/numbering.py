@@ -11,27 +11,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.tables import workflows
+from dialnexa_pipeline.ledger.tables import claims, workflows
 
 _SEQ_BITS = 32
+_PLACES = (1 << _SEQ_BITS) - 1
+# What leaves of a claim's number its place, for the database to reckon with.
+PLACES = sa.literal_column(str(_PLACES))
 _HALF_BITS = 12
 _SHORT = pa.array([f"{number:x}" for number in range(1 << _HALF_BITS)])
 _PADDED = pa.array([f"{number:03x}" for number in range(1 << _HALF_BITS)])
 
 
-def claim_number(plan_no: int, seq: int) -> int:
-    """The primary key of the claim at a place of a plan; claims of a plan lie side by side."""
-    return (plan_no << _SEQ_BITS) | seq
+def claim_number(batch_no: int, seq: int) -> int:
+    """The primary key of a batch's claim at a place of the plan.
+
+    Claims of a batch lie side by side in the order of its file, so no index by batch is needed.
+    """
+    return (batch_no << _SEQ_BITS) | seq
+
+
+def of_batch(batch_no: int) -> sa.ColumnElement[bool]:
+    """Claims of a batch: a range of numbers."""
+    return claims.c.claim_no.between(claim_number(batch_no, 0), claim_number(batch_no, _PLACES))
 
 
 def place_of(claim_no: int) -> int:
     """The place in its plan that a claim's number names."""
-    return claim_no & ((1 << _SEQ_BITS) - 1)
+    return claim_no & _PLACES
 
 
-def places_of(claim_nos: Sequence[int]) -> npt.NDArray[np.int64]:
+def places_of(claim_nos: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The places that many claims' numbers name."""
-    return np.array(claim_nos, np.int64) & ((1 << _SEQ_BITS) - 1)
+    return np.array(claim_nos, np.int64) & _PLACES
 
 
 def enrolment_ref(plan_id: str, seq: int) -> str:
@@ -67,7 +78,7 @@ def place_in(ref: str) -> int:
 
 
 def next_number(connection: sa.Connection, column: sa.Column[int]) -> int:
-    """The next number of plans or of batches; SQLite's transactions write one at a time."""
+    """The next number of batches; SQLite's transactions write one at a time."""
     if connection.dialect.name == "postgresql":
         return int(connection.scalar(sa.text("SELECT nextval('ledger_numbers')")) or 0)
     return int(connection.scalar(sa.select(sa.func.max(column))) or 0) + 1
@@ -92,7 +103,12 @@ def workflow_number(connection: sa.Connection, workflow_id: str) -> int:
 def claim_number_of(connection: sa.Connection, ref: str) -> int | None:
     """The number of the claim that a ref names; None when no plan of this ledger made it."""
     plan_id, _, place = ref.rpartition("-")
-    plan_no = connection.scalar(
-        sa.text("SELECT plan_no FROM plans WHERE plan_id = :plan_id"), {"plan_id": plan_id}
+    number = connection.scalar(
+        sa.text(
+            "SELECT claims.claim_no FROM batches "
+            "JOIN claims ON claims.claim_no = (batches.batch_no << 32) + :place "
+            "WHERE batches.plan_id = :plan_id"
+        ).bindparams(sa.bindparam("place", type_=sa.BigInteger)),
+        {"plan_id": plan_id, "place": int(place, 16)},
     )
-    return claim_number(int(plan_no), int(place, 16)) if plan_no is not None else None
+    return int(number) if number is not None else None

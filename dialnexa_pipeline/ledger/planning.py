@@ -78,7 +78,6 @@ class Plans:
             connection.execute(
                 sa.insert(plans).values(
                     plan_id=plan.plan_id,
-                    plan_no=next_number(connection, plans.c.plan_no),
                     sync=sync,
                     partition_key=partition_key,
                     run_id=run_id,
@@ -124,7 +123,7 @@ class Plans:
             PlanSuperseded: a newer plan of the same sync and partition exists.
         """
         with self._database.transaction() as connection:
-            plan_no = self._lock_open(connection, plan)
+            self._lock_open(connection, plan)
             if refused is not None:
                 self._list_refused(connection, plan, refused)
             asked: list[NumberedCandidates] = []
@@ -133,7 +132,7 @@ class Plans:
                     connection, plan, each, ref_column, hold_absent=hold_absent
                 )
                 workflow_no = workflow_number(connection, each.workflow_id)
-                asked.append(NumberedCandidates(each, plan_no, batch_no, workflow_no))
+                asked.append(NumberedCandidates(each, batch_no, workflow_no))
             lost = insert_claims(connection, asked)
             for numbered in asked:
                 won = len(numbered.claim_nos)
@@ -268,10 +267,10 @@ class Plans:
         change_id = note_change(connection, now, plan.sync, plan.plan_id)
         upsert_rejected_rows(connection, plan, rows, now=now, change_id=change_id)
 
-    def _lock_open(self, connection: sa.Connection, plan: Plan) -> int:
-        """The plan's number; the plan is locked until the transaction ends."""
+    def _lock_open(self, connection: sa.Connection, plan: Plan) -> None:
+        """Lock the plan until the transaction ends."""
         found = connection.execute(
-            sa.select(plans.c.plan_no)
+            sa.select(plans.c.plan_id)
             .where(plans.c.plan_id == plan.plan_id, plans.c.state == "open")
             .with_for_update()
         ).first()
@@ -282,7 +281,6 @@ class Plans:
                 "or somebody withdrew one of its numbers. This plan stops here and claims nothing "
                 "more; nothing was sent by it. Look at the newer run, or run the sync again."
             )
-        return int(found.plan_no)
 
     def _add_batch(
         self,

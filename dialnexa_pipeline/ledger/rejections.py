@@ -6,8 +6,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.columnar import columns_relation
+from dialnexa_pipeline.ledger.numbering import of_batch
 from dialnexa_pipeline.ledger.records import REFUSED, REPLAY, Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
+    BATCH_OF_CLAIM,
+    CLAIMS_OF_BATCH,
     batches,
     claim_states,
     claims,
@@ -76,7 +79,7 @@ def list_unenrolled_claims(
             "AND (claims.state <> 'withdrawn' OR claims.reason IS NOT NULL) "
             # A lead that was enrolled meanwhile, through another batch, stands in nobody's way.
             "AND NOT EXISTS (SELECT 1 FROM claims AS other "
-            "JOIN batches ON batches.batch_no = other.batch_no "
+            "JOIN batches ON batches.batch_no = other.claim_no >> 32 "
             "WHERE other.live AND other.phone = claims.phone "
             "AND other.workflow_no = (SELECT workflow_no FROM workflows "
             "WHERE workflow_id = :workflow_id) "
@@ -103,7 +106,7 @@ def _has_unenrolled_claims(connection: sa.Connection, batch: Batch) -> bool:
     if state != "enrolled":
         return True
     others = sa.select(sa.literal(1)).where(
-        claims.c.batch_no == batch.batch_no,
+        of_batch(batch.batch_no),
         claims.c.state.in_(("rejected", "released", "withdrawn")),
     )
     return connection.scalar(others.limit(1)) is not None
@@ -198,12 +201,13 @@ def _resolve_surely_gone(
         "SELECT sync, workflow_id, lead_key FROM rejected_rows WHERE sync = :sync "
         "AND partition_key = :partition_key AND plan_id <> :plan_id AND resolved_at IS NULL"
     )
-    claimed = "FROM batches JOIN claims ON claims.batch_no = batches.batch_no"
+    claimed = f"FROM batches JOIN claims ON {CLAIMS_OF_BATCH}"
     connection.execute(
         sa.text(
             "UPDATE rejected_rows SET resolved_at = :now, change_id = :change_id "
             "WHERE (sync, workflow_id, lead_key) IN ("
-            f"{open_rows} AND EXISTS (SELECT 1 {claimed} WHERE claims.live "
+            f"{open_rows} AND EXISTS (SELECT 1 FROM claims JOIN batches ON {BATCH_OF_CLAIM} "
+            "WHERE claims.live "
             "AND claims.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
             "AND claims.lead_key = rejected_rows.lead_key AND batches.sync = rejected_rows.sync "
             "AND batches.workflow_id = rejected_rows.workflow_id "

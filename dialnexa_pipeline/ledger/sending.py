@@ -11,11 +11,18 @@ from dialnexa_pipeline.ledger.approvals import refuse_when_held
 from dialnexa_pipeline.ledger.bulk import columns_of, numbers_parameter, numbers_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import enrolment_refs, next_number, places_of
+from dialnexa_pipeline.ledger.numbering import (
+    PLACES,
+    claim_number,
+    enrolment_refs,
+    next_number,
+    of_batch,
+    places_of,
+)
 from dialnexa_pipeline.ledger.records import Batch, BatchRows, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
 from dialnexa_pipeline.ledger.switches import refuse_when_stopped
-from dialnexa_pipeline.ledger.tables import batches, claims, plans
+from dialnexa_pipeline.ledger.tables import CLAIMS_OF_BATCH, batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
     claim_numbers,
     enrol_claims,
@@ -60,12 +67,12 @@ class Batches:
     def children_of(self, batch_id: str) -> list[str]:
         """Batches that a refusal made out of this one, in file order."""
         with self._database.transaction() as connection:
+            of_child = sa.select(sa.func.min(claims.c.claim_no)).where(sa.text(CLAIMS_OF_BATCH))
+            first = of_child.correlate(batches).scalar_subquery()
             children = connection.execute(
                 sa.select(batches.c.batch_id)
-                .join(claims, claims.c.batch_no == batches.c.batch_no)
-                .where(batches.c.parent_batch_id == batch_id)
-                .group_by(batches.c.batch_id)
-                .order_by(sa.func.min(claims.c.claim_no))
+                .where(batches.c.parent_batch_id == batch_id, first.is_not(None))
+                .order_by(first.bitwise_and(PLACES))
             )
             return list(children.scalars())
 
@@ -80,7 +87,7 @@ class Batches:
             numbers, phones = columns_of(
                 connection,
                 sa.select(claims.c.claim_no, claims.c.phone)
-                .where(claims.c.batch_no == batch.batch_no)
+                .where(of_batch(batch.batch_no))
                 .order_by(claims.c.claim_no),
             )
         return BatchRows(
@@ -213,7 +220,7 @@ class Batches:
             batch, now = self._own(connection, batch_id, owner)
             dialect = self._database.dialect
             suspected = sa.text(f"claims.claim_no IN {numbers_relation(dialect)}").bindparams(
-                numbers=numbers_parameter(dialect, claim_numbers(connection, batch, refs))
+                numbers=numbers_parameter(dialect, claim_numbers(batch, refs))
             )
             children = [
                 self._move_planned_claims(connection, batch, now, suspected),
@@ -324,7 +331,9 @@ class Batches:
                 created_at=now,
             )
         )
-        connection.execute(sa.update(claims).where(*picked).values(batch_no=child_no))
+        place = claims.c.claim_no.bitwise_and(PLACES)
+        moved = sa.literal(claim_number(child_no, 0), sa.BigInteger) + place
+        connection.execute(sa.update(claims).where(*picked).values(claim_no=moved))
         return child
 
     def _own(self, connection: sa.Connection, batch_id: str, owner: str) -> tuple[Batch, datetime]:

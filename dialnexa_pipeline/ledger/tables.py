@@ -29,7 +29,6 @@ plans = sa.Table(
     "plans",
     metadata,
     sa.Column("plan_id", sa.Text, primary_key=True),
-    sa.Column("plan_no", sa.BigInteger),
     sa.Column("sync", sa.Text, nullable=False),
     sa.Column("partition_key", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
@@ -45,7 +44,6 @@ plans = sa.Table(
     sa.Column("lease_expires_at", UtcDateTime),
     sa.CheckConstraint("state IN ('open', 'ready', 'superseded')", name="plan_state"),
     sa.Index("plans_by_sync", "sync", "partition_key", "created_at"),
-    sa.Index("plans_by_number", "plan_no", unique=True),
 )
 
 plan_counts = sa.Table(
@@ -137,7 +135,7 @@ workflows = sa.Table(
     sa.Column("workflow_id", sa.Text, nullable=False, unique=True),
 )
 
-# A claim's number is its plan's number and its place in the plan: see `ledger.numbering`.
+# A claim's number is its batch's number and its place in the plan: see `ledger.numbering`.
 claims = sa.Table(
     "claims",
     metadata,
@@ -147,7 +145,6 @@ claims = sa.Table(
         primary_key=True,
         autoincrement=False,
     ),
-    sa.Column("batch_no", sa.BigInteger, nullable=False),
     sa.Column("workflow_no", sa.BigInteger, nullable=False),
     sa.Column("lead_key", sa.Text, nullable=False),
     # Both are null after an erasure.
@@ -164,7 +161,14 @@ claims = sa.Table(
         "state = 'enrolled' OR state = 'rejected' OR state = 'released' OR state = 'withdrawn'",
         name="own_claim_state",
     ),
-    sa.Index("claims_by_batch", "batch_no", "state"),
+    # Of most claims nothing is in it; the state comes first, or SQLite would walk the batch.
+    sa.Index(
+        "claims_by_own_state",
+        "state",
+        "claim_no",
+        sqlite_where=sa.text("state IS NOT NULL"),
+        postgresql_where=sa.text("state IS NOT NULL"),
+    ),
     sa.Index(
         "one_live_claim",
         "phone",
@@ -175,6 +179,12 @@ claims = sa.Table(
     ),
 )
 
+# Two ways to join: from a batch to its claims by their key, and from a claim to its batch.
+CLAIMS_OF_BATCH = (
+    "claims.claim_no BETWEEN batches.batch_no << 32 AND (batches.batch_no << 32) + 4294967295"
+)
+BATCH_OF_CLAIM = "batches.batch_no = claims.claim_no >> 32"
+OWN_STATES = ("enrolled", "rejected", "released", "withdrawn")
 # What a claim says itself, or what its batch says for it.
 CLAIM_STATE = (
     "CASE WHEN claims.state IS NOT NULL THEN claims.state "

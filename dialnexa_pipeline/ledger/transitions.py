@@ -14,10 +14,10 @@ from dialnexa_pipeline.ledger.bulk import (
 )
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import claim_number, place_in
+from dialnexa_pipeline.ledger.numbering import claim_number, of_batch, place_in
 from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
-from dialnexa_pipeline.ledger.tables import batches, claim_states, claims, lead_ids, plans
+from dialnexa_pipeline.ledger.tables import batches, claim_states, claims, lead_ids
 
 _BATCH_COLUMNS = [batches.c[name] for name in Batch.__dataclass_fields__]
 _CLAIM_COLUMNS = [claim_states.c[name] for name in Claim.__dataclass_fields__]
@@ -63,7 +63,7 @@ def count_claims(connection: sa.Connection, batch_id: str, state: str) -> int:
 
 def undecided(batch_no: int) -> sa.ColumnElement[bool]:
     """Claims of a batch that say nothing themselves: whatever becomes of it becomes of them."""
-    return sa.and_(claims.c.batch_no == batch_no, claims.c.state.is_(None))
+    return sa.and_(of_batch(batch_no), claims.c.state.is_(None))
 
 
 def keep_lead_ids(connection: sa.Connection, batch: Batch, ids: Mapping[str, str | None]) -> None:
@@ -96,9 +96,9 @@ def pick_lead_ids(
     for batch_no, place in wanted:
         places.setdefault(batch_no, []).append(place)
     picked: dict[tuple[int, int], str] = {}
-    for batch_no, of_batch in places.items():
+    for batch_no, asked in places.items():
         ids = lead_ids_of(connection, batch_no)
-        picked.update(((batch_no, place), ids[place]) for place in of_batch if place in ids)
+        picked.update(((batch_no, place), ids[place]) for place in asked if place in ids)
     return picked
 
 
@@ -112,13 +112,11 @@ def enrol_claims(
     connection.execute(
         sa.text(
             "UPDATE claims SET state = 'enrolled', settled_at = :now, reason = NULL, detail = NULL "
-            f"WHERE claims.claim_no IN {numbers_relation(dialect)} "
-            f"AND {_of_batch(dialect)} AND claims.state IS NULL"
+            f"WHERE claims.claim_no IN {numbers_relation(dialect)} AND claims.state IS NULL"
         ).bindparams(sa.bindparam("now", type_=claims.c.settled_at.type)),
         {
             "now": now,
-            "batch_no": batch.batch_no,
-            "numbers": numbers_parameter(dialect, claim_numbers(connection, batch, ids)),
+            "numbers": numbers_parameter(dialect, claim_numbers(batch, ids)),
         },
     )
     keep_lead_ids(connection, batch, ids)
@@ -134,13 +132,13 @@ def reject_claims(
     dialect = connection.dialect.name
     relation = rows_relation(dialect, {"claim_no": "int", "reason": "text", "detail": "text"})
     own = _own(batch, rejected)
-    numbers = claim_numbers(connection, batch, own)
+    numbers = claim_numbers(batch, own)
     connection.execute(
         sa.text(
             "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
             "reason = asked.reason, detail = asked.detail "
             f"FROM {relation} AS asked WHERE claims.claim_no = asked.claim_no "
-            f"AND {_of_batch(dialect)} AND claims.state IS NULL"
+            "AND claims.state IS NULL"
         ).bindparams(
             sa.bindparam("dead", type_=sa.Boolean),
             sa.bindparam("now", type_=claims.c.settled_at.type),
@@ -148,7 +146,6 @@ def reject_claims(
         {
             "dead": False,
             "now": now,
-            "batch_no": batch.batch_no,
             "rows": rows_parameter(
                 [(number, *rejected[ref]) for number, ref in zip(numbers, own, strict=True)]
             ),
@@ -184,21 +181,12 @@ def finish_batch(connection: sa.Connection, batch: Batch, now: datetime, **value
     resolve_enrolled(connection, batch, now=now, change_id=change_id)
 
 
-def claim_numbers(connection: sa.Connection, batch: Batch, refs: Iterable[str]) -> list[int]:
-    """Numbers of the claims of a batch's plan that are named by ref; other plans' are left out."""
-    plan_no = connection.scalar(sa.select(plans.c.plan_no).where(plans.c.plan_id == batch.plan_id))
-    return [claim_number(int(plan_no or 0), place_in(ref)) for ref in _own(batch, refs)]
+def claim_numbers(batch: Batch, refs: Iterable[str]) -> list[int]:
+    """Numbers that claims of a batch have if they are named by ref; other plans' are left out."""
+    return [claim_number(batch.batch_no, place_in(ref)) for ref in _own(batch, refs)]
 
 
 def _own(batch: Batch, refs: Iterable[str]) -> list[str]:
     """Refs of the batch's plan: another plan's names a claim with the same place there."""
     prefix = f"{batch.plan_id}-"
     return [ref for ref in refs if ref.startswith(prefix)]
-
-
-def _of_batch(dialect: str) -> str:
-    """SQL that keeps an update by number inside one batch.
-
-    SQLite would scan the batch for each number; the plus keeps it on the number's own key.
-    """
-    return ("+" if dialect == "sqlite" else "") + "claims.batch_no = :batch_no"

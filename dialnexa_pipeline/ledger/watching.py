@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
-from dialnexa_pipeline.ledger.tables import batches, claims, plan_counts, plans
+from dialnexa_pipeline.ledger.tables import CLAIMS_OF_BATCH, batches, claims, plan_counts, plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Watching:
         )
         rejected = (
             sa.select(sa.func.count())
-            .select_from(claims.join(batches, batches.c.batch_no == claims.c.batch_no))
+            .select_from(batches.join(claims, sa.text(CLAIMS_OF_BATCH)))
             .where(batches.c.plan_id == plans.c.plan_id, claims.c.state == "rejected")
             .scalar_subquery()
         )
@@ -117,7 +117,7 @@ class Watching:
         )
         not_enrolled = (
             sa.select(batches.c.sync, sa.func.count())
-            .join(claims, claims.c.batch_no == batches.c.batch_no)
+            .join(claims, sa.text(CLAIMS_OF_BATCH))
             .where(settled, left_out)
             .group_by(batches.c.sync)
         )

@@ -93,7 +93,8 @@ class Withdrawals:
             others = sa.exists().where(
                 claims.c.workflow_no == claim.workflow_no,
                 claims.c.phone == claim.phone,
-                claims.c.live,
+                # As the index says it: SQLite would not see that `live = 1` is the same.
+                sa.text("claims.live"),
             )
             alone = claim.live or not connection.scalar(sa.select(others))
             connection.execute(

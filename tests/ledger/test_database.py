@@ -11,7 +11,7 @@ from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.tables import metadata
-from tests.ledger.candidates import claim
+from tests.ledger.candidates import candidates, claim
 from tests.ledger.steps import outcomes, refs_of, sending
 
 
@@ -66,7 +66,14 @@ def test_a_transition_that_breaks_off_leaves_nothing_behind(ledger: Ledger) -> N
     plan = ledger.plans.begin(sync="b", partition_key="", run_id="r2")
     claim(ledger, plan, [50], "b1", first_seq=9)
     with pytest.raises(Exception, match=r"(?i)unique"):
-        claim(ledger, plan, range(60, 70), "b2", first_seq=0)
+        ledger.plans.claim(
+            plan,
+            [
+                candidates([40], "b2", workflow="another", first_seq=0),
+                candidates(range(60, 70), "b1", first_seq=0),
+            ],
+            ref_column=None,
+        )
     assert [batch.batch_id for batch in ledger.batches.of_plan(plan.plan_id)] == ["b1"]
     assert len(claim(ledger, plan, range(60, 70), "b2", first_seq=10)) == 10
 

@@ -18,7 +18,7 @@ def test_a_column_of_refs_is_spelled_like_each_of_them(places: list[int]) -> Non
 
 
 @given(st.integers(1, 2**31 - 1), PLACES)
-def test_a_claims_number_names_its_place_and_fits_the_database(plan_no: int, place: int) -> None:
-    number = claim_number(plan_no, place)
+def test_a_claims_number_names_its_place_and_fits_the_database(batch_no: int, place: int) -> None:
+    number = claim_number(batch_no, place)
     assert place_of(number) == place
     assert number < 2**63
