@@ -8,9 +8,9 @@ from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.records.following import record_enrolments
 
 # A transaction of the warehouse for fewer batches is not worth its commit.
-BATCHES = 20
+BATCHES = 10
 # The question looks at every change of the sync, so it is put less often when little is settled.
-_PAUSE_SECONDS = (0.2, 5.0)
+_PAUSE_SECONDS = (0.1, 5.0)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dialnexa_pipeline.ahead import ahead
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Account, Ledger
 from dialnexa_pipeline.records.tables import OUTCOMES
@@ -40,9 +39,8 @@ def record_enrolments(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     """
     with open_records(warehouse_url) as records:
         pending = ledger.accounts.pending(sync, "enrolments")
-        # The warehouse takes one batch while the next is read.
-        with ahead(ledger.accounts.enrolments_of(pending.batch_ids), name="reading") as pieces:
-            written = sum(records.replace("dialnexa_enrolments", piece) for piece in pieces)
+        leads = ledger.accounts.enrolments_of(pending.batch_ids)
+        written = records.replace_all("dialnexa_enrolments", leads)
     reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "enrolments")
     reach("records.marked")
@@ -53,10 +51,8 @@ def record_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> int:
     """Bring `dialnexa_rejected_rows` up to the ledger; return how many rows were written."""
     with open_records(warehouse_url) as records:
         pending = ledger.accounts.pending(sync, "rejected_rows")
-        with ahead(
-            ledger.accounts.rejections_changed(pending.change_ids), name="reading"
-        ) as pieces:
-            written = sum(records.replace("dialnexa_rejected_rows", piece) for piece in pieces)
+        rows = ledger.accounts.rejections_changed(pending.change_ids)
+        written = records.replace_all("dialnexa_rejected_rows", rows)
     reach("records.written")
     ledger.accounts.mark_recorded(pending.change_ids, "rejected_rows")
     reach("records.marked")

@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from dialnexa_pipeline.ahead import ahead
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.records.tables import record_tables
 
@@ -24,6 +26,14 @@ _CHUNK = 20_000
 
 class WarehouseUnavailable(DialNexaError):
     """The warehouse does not take the records; the ledger keeps them until it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows to be written at once; their lines of CSV where they are copied."""
+
+    rows: pa.Table = field(repr=False)
+    lines: bytes = field(repr=False)
 
 
 class RecordTables:
@@ -37,11 +47,19 @@ class RecordTables:
 
     def replace(self, table: str, rows: pa.Table) -> int:
         """Write rows with the columns of `table`, each in place of the row with the same key."""
-        return self._write(self._target(table), rows, replacing=True)
+        target = self._target(table)
+        return self._write(target, self._pieces(target, [rows]), replacing=True)
+
+    def replace_all(self, table: str, made: Generator[pa.Table]) -> int:
+        """As `replace`, while the next rows are made and spelled in another thread."""
+        target = self._target(table)
+        with ahead(self._pieces(target, made), name="reading") as pieces:
+            return self._write(target, pieces, replacing=True)
 
     def add(self, table: str, rows: pa.Table) -> int:
         """Write rows with the columns of `table`, whose keys it does not hold yet."""
-        return self._write(self._target(table), rows, replacing=False)
+        target = self._target(table)
+        return self._write(target, self._pieces(target, [rows]), replacing=False)
 
     def clear(self, table: str, sync: str) -> None:
         """Delete every row of a sync."""
@@ -104,18 +122,26 @@ class RecordTables:
         schema = self._tables.schema
         return self._tables.tables[f"{schema}.{table}" if schema else table]
 
-    def _write(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> int:
-        rows = rows.select(target.columns.keys())
-        for start in range(0, rows.num_rows, _CHUNK):
-            piece = rows.slice(start, _CHUNK)
+    def _pieces(self, target: sa.Table, tables: Iterable[pa.Table]) -> Generator[_Piece]:
+        """Rows in pieces of bounded size, spelled where the warehouse takes a text."""
+        for table in tables:
+            rows = table.select(target.columns.keys())
+            for start in range(0, rows.num_rows, _CHUNK):
+                piece = rows.slice(start, _CHUNK)
+                yield _Piece(piece, _csv(piece) if self._dialect == "postgresql" else b"")
+
+    def _write(self, target: sa.Table, pieces: Iterable[_Piece], *, replacing: bool) -> int:
+        written = 0
+        for piece in pieces:
             match self._dialect:
                 case "duckdb":
-                    self._write_to_duckdb(target, piece, replacing=replacing)
+                    self._write_to_duckdb(target, piece.rows, replacing=replacing)
                 case "postgresql":
                     self._write_to_postgresql(target, piece, replacing=replacing)
                 case _:
-                    self._write_rows(target, piece, replacing=replacing)
-        return rows.num_rows
+                    self._write_rows(target, piece.rows, replacing=replacing)
+            written += piece.rows.num_rows
+        return written
 
     def _write_rows(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
         keys = [column.name for column in target.primary_key.columns]
@@ -131,12 +157,12 @@ class RecordTables:
             )
         self._connection.execute(insert, records)
 
-    def _write_to_postgresql(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
+    def _write_to_postgresql(self, target: sa.Table, piece: _Piece, *, replacing: bool) -> None:
         dbapi: Any = self._connection.dialect.dbapi
         # Rows are hardly ever there already, so a COPY is tried before they are looked for.
         try:
             with self._connection.begin_nested():
-                self._copy_to_postgresql(target, rows)
+                self._copy_to_postgresql(target, piece.lines)
         except dbapi.errors.UniqueViolation:
             if not replacing:
                 raise
@@ -149,11 +175,11 @@ class RecordTables:
             self._connection.exec_driver_sql(
                 f"DELETE FROM {into} USING {incoming} AS incoming ({', '.join(names)}) "
                 f"WHERE {same}",
-                tuple(rows[key].to_pylist() for key in keys),
+                tuple(piece.rows[key].to_pylist() for key in keys),
             )
-            self._copy_to_postgresql(target, rows)
+            self._copy_to_postgresql(target, piece.lines)
 
-    def _copy_to_postgresql(self, target: sa.Table, rows: pa.Table) -> None:
+    def _copy_to_postgresql(self, target: sa.Table, lines: bytes) -> None:
         preparer = self._connection.dialect.identifier_preparer
         names = ", ".join(preparer.quote(column.name) for column in target.columns)
         native: Any = self._connection.connection.driver_connection
@@ -163,7 +189,7 @@ class RecordTables:
                 f"COPY {preparer.format_table(target)} ({names}) FROM STDIN (FORMAT csv)"
             ) as copy,
         ):
-            copy.write(_csv(rows))
+            copy.write(lines)
 
     def _write_to_duckdb(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
         # One Arrow table instead of executemany, which costs DuckDB a millisecond a row.
