@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.numbering import of_batch
 from dialnexa_pipeline.ledger.records import Plan
 from dialnexa_pipeline.ledger.tables import activations, batches, claim_states
 
@@ -82,22 +83,24 @@ class Activations:
     def enrolled_phones(self, owed: OwedActivation) -> Iterator[int]:
         """Numbers that these plans enrolled in the workflow, read batch by batch."""
         with self._database.transaction() as connection:
-            batch_ids = connection.execute(
-                sa.select(batches.c.batch_id).where(_is_of(owed.workflow_id, owed.plan_ids))
+            batch_nos = connection.execute(
+                sa.select(batches.c.batch_no).where(_is_of(owed.workflow_id, owed.plan_ids))
             ).scalars()
-            found = list(batch_ids)
-        for batch_id in found:
+            found = list(batch_nos)
+        for batch_no in found:
             with self._database.transaction() as connection:
-                phones = connection.execute(
-                    sa.select(claim_states.c.phone).where(
-                        claim_states.c.batch_id == batch_id,
+                enrolled = connection.execute(
+                    sa.select(claim_states.c.phone)
+                    .where(
+                        of_batch(batch_no, claim_states.c.claim_no),
                         claim_states.c.state == "enrolled",
                         claim_states.c.phone.is_not(None),
                     )
+                    .order_by(claim_states.c.claim_no)
                 ).scalars()
-                of_batch = phones.all()
+                phones = enrolled.all()
             # Not within the transaction: whoever takes them may ask the ledger something too.
-            yield from of_batch
+            yield from phones
 
     def note_activated(self, owed: OwedActivation) -> None:
         """The workflow is active: nothing is owed to it for these plans."""

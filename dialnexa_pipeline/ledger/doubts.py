@@ -130,7 +130,7 @@ class Doubts:
                 return 0
             now = self._database.now(connection)
             enrol_claims(connection, batch, found, now)
-            missing = count_claims(connection, batch_id, "in_doubt")
+            missing = count_claims(connection, batch, "in_doubt")
             if missing == 0:
                 finish_batch(connection, batch, now, state="enrolled", settled_at=now)
             elif found:
@@ -156,7 +156,7 @@ class Doubts:
             if batch.state != "in_doubt" or since is None or listing_began < since:
                 return False
             now = self._database.now(connection)
-            missing = count_claims(connection, batch_id, "in_doubt")
+            missing = count_claims(connection, batch, "in_doubt")
             seen_at, proved_at = batch.absent_seen_at, batch.absence_proved_at
             # Claims only ever leave the doubt, so equal counts are the same rows.
             if seen_at is not None and batch.absent_rows == missing:
@@ -190,7 +190,7 @@ class Doubts:
             batch = lock_batch(connection, batch_id)
             if batch.state != "in_doubt":
                 return 0
-            missing = count_claims(connection, batch_id, "in_doubt")
+            missing = count_claims(connection, batch, "in_doubt")
             if batch.absent_rows is not None and batch.absent_rows != missing:
                 return 0
             now = self._database.now(connection)
@@ -205,7 +205,7 @@ class Doubts:
                     detail="DialNexa never received this row; the next run plans it again.",
                 )
             ).rowcount
-            enrolled = count_claims(connection, batch_id, "enrolled")
+            enrolled = count_claims(connection, batch, "enrolled")
             finish_batch(
                 connection,
                 batch,

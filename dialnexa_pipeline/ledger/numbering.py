@@ -30,9 +30,19 @@ def claim_number(batch_no: int, seq: int) -> int:
     return (batch_no << _SEQ_BITS) | seq
 
 
-def of_batch(batch_no: int) -> sa.ColumnElement[bool]:
-    """Claims of a batch: a range of numbers."""
-    return claims.c.claim_no.between(claim_number(batch_no, 0), claim_number(batch_no, _PLACES))
+def numbers_of_batch(batch_no: int) -> tuple[int, int]:
+    """The first and the last number that a claim of a batch can have."""
+    return claim_number(batch_no, 0), claim_number(batch_no, _PLACES)
+
+
+def of_batch(
+    batch_no: int, claim_no: sa.ColumnElement[int] = claims.c.claim_no
+) -> sa.ColumnElement[bool]:
+    """Claims of a batch, by their numbers.
+
+    PostgreSQL knows how few they are; by a join with the batch it might read all claims.
+    """
+    return claim_no.between(*numbers_of_batch(batch_no))
 
 
 def place_of(claim_no: int) -> int:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.columnar import columns_relation
-from dialnexa_pipeline.ledger.numbering import of_batch
+from dialnexa_pipeline.ledger.numbering import numbers_of_batch, of_batch
 from dialnexa_pipeline.ledger.records import REFUSED, REPLAY, Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
     BATCH_OF_CLAIM,
@@ -62,6 +62,7 @@ def list_unenrolled_claims(
     """Copy a batch's claims that are not enrolled into the rejected rows, by their state."""
     if not _has_unenrolled_claims(connection, batch):
         return
+    first, last = numbers_of_batch(batch.batch_no)
     connection.execute(
         sa.text(
             "INSERT INTO rejected_rows (workflow_id, lead_key, outcome, reason, detail, raw_phone,"
@@ -74,7 +75,7 @@ def list_unenrolled_claims(
             "'+' || CAST(claims.phone AS TEXT), claims.sync, claims.plan_id, "
             ":partition_key, claims.batch_id, :now, :now, :change_id "
             "FROM claim_states AS claims "
-            "WHERE claims.batch_no = :batch_no AND claims.state <> 'enrolled' "
+            "WHERE claims.claim_no BETWEEN :first AND :last AND claims.state <> 'enrolled' "
             # Withdrawn with a reason: before it was sent.
             "AND (claims.state <> 'withdrawn' OR claims.reason IS NOT NULL) "
             # A lead that was enrolled meanwhile, through another batch, stands in nobody's way.
@@ -91,7 +92,8 @@ def list_unenrolled_claims(
         {
             "now": now,
             "change_id": change_id,
-            "batch_no": batch.batch_no,
+            "first": first,
+            "last": last,
             "partition_key": batch.partition_key,
             "workflow_id": batch.workflow_id,
         },
@@ -118,14 +120,15 @@ def resolve_enrolled(
     """Mark rejected rows whose lead is enrolled now as resolved."""
     if not _lists_claimed_leads(connection, batch):
         return
+    first, last = numbers_of_batch(batch.batch_no)
     connection.execute(
         sa.text(
             "UPDATE rejected_rows SET resolved_at = :now, change_id = :change_id "
             "WHERE resolved_at IS NULL AND (sync, workflow_id, lead_key) IN ("
             "SELECT sync, workflow_id, lead_key FROM claim_states "
-            "WHERE batch_no = :batch_no AND state = 'enrolled')"
+            "WHERE claim_no BETWEEN :first AND :last AND state = 'enrolled')"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.resolved_at.type)),
-        {"now": now, "change_id": change_id, "batch_no": batch.batch_no},
+        {"now": now, "change_id": change_id, "first": first, "last": last},
     )
 
 

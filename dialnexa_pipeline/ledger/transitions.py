@@ -42,21 +42,23 @@ def select_claims(
     database: LedgerDatabase, batch_id: str, *conditions: sa.ColumnElement[bool]
 ) -> list[Claim]:
     """Claims of a batch, in file order."""
-    statement = (
-        sa.select(*_CLAIM_COLUMNS)
-        .where(claim_states.c.batch_id == batch_id, *conditions)
-        .order_by(claim_states.c.claim_no)
-    )
+    number = sa.select(batches.c.batch_no).where(batches.c.batch_id == batch_id)
     with database.transaction() as connection:
+        batch_no = connection.execute(number).scalar_one()
+        statement = (
+            sa.select(*_CLAIM_COLUMNS)
+            .where(of_batch(batch_no, claim_states.c.claim_no), *conditions)
+            .order_by(claim_states.c.claim_no)
+        )
         return [Claim(*row) for row in connection.execute(statement)]
 
 
-def count_claims(connection: sa.Connection, batch_id: str, state: str) -> int:
+def count_claims(connection: sa.Connection, batch: Batch, state: str) -> int:
     """How many claims of a batch are in a state."""
     statement = (
         sa.select(sa.func.count())
         .select_from(claim_states)
-        .where(claim_states.c.batch_id == batch_id, claim_states.c.state == state)
+        .where(of_batch(batch.batch_no, claim_states.c.claim_no), claim_states.c.state == state)
     )
     return int(connection.scalar(statement) or 0)
 
