@@ -38,7 +38,8 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
     names = ", ".join(columns)
     # One order for everybody: two planners that meet in PostgreSQL must not wait for each other.
     # SQLite would sort what is sorted, and reads the relation in its order anyway.
-    order = "" if connection.dialect.name == "sqlite" else "ORDER BY phone, workflow_no, claim_no"
+    by_place = "ORDER BY phone, workflow_no, claim_no & 4294967295"
+    order = "" if connection.dialect.name == "sqlite" else by_place
     added = connection.execute(
         sa.text(
             f"INSERT INTO claims ({names}, live) SELECT {names}, true FROM {relation.sql} AS asked "

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.tables import claims, workflows
+from dialnexa_pipeline.ledger.tables import batches, claims, workflows
 
 _SEQ_BITS = 32
 _PLACES = (1 << _SEQ_BITS) - 1
@@ -87,11 +87,11 @@ def place_in(ref: str) -> int:
     return int(ref.rsplit("-", 1)[1], 16)
 
 
-def next_number(connection: sa.Connection, column: sa.Column[int]) -> int:
-    """The next number of batches; SQLite's transactions write one at a time."""
+def next_batch_number(connection: sa.Connection) -> int:
+    """The number of a batch to be added; SQLite's transactions write one at a time."""
     if connection.dialect.name == "postgresql":
         return int(connection.scalar(sa.text("SELECT nextval('ledger_numbers')")) or 0)
-    return int(connection.scalar(sa.select(sa.func.max(column))) or 0) + 1
+    return int(connection.scalar(sa.select(sa.func.max(batches.c.batch_no))) or 0) + 1
 
 
 def workflow_number(connection: sa.Connection, workflow_id: str) -> int:

@@ -17,7 +17,7 @@ from dialnexa_pipeline.ledger.approvals import Hold, pass_on_approval, refuse_wh
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.claiming import NumberedCandidates, insert_claims
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import next_number, place_of, workflow_number
+from dialnexa_pipeline.ledger.numbering import next_batch_number, place_of, workflow_number
 from dialnexa_pipeline.ledger.records import (
     BatchOnDisk,
     Candidates,
@@ -296,7 +296,7 @@ class Plans:
             sa.select(batches.c.batch_no).where(batches.c.batch_id == candidates.batch_id)
         )
         if number is None:
-            number = next_number(connection, batches.c.batch_no)
+            number = next_batch_number(connection)
             connection.execute(
                 sa.insert(batches).values(
                     batch_id=candidates.batch_id,

@@ -15,7 +15,7 @@ from dialnexa_pipeline.ledger.numbering import (
     PLACES,
     claim_number,
     enrolment_refs,
-    next_number,
+    next_batch_number,
     of_batch,
     places_of,
 )
@@ -314,7 +314,7 @@ class Batches:
         count = connection.scalar(sa.select(sa.func.count()).select_from(claims).where(*picked))
         if not count:
             return None
-        child_no = next_number(connection, batches.c.batch_no)
+        child_no = next_batch_number(connection)
         connection.execute(
             sa.insert(batches).values(
                 batch_id=child,

@@ -120,7 +120,10 @@ class Withdrawals:
                 sa.select(claim_states.c.plan_id, claim_states.c.batch_id).where(
                     claim_states.c.claim_no == number
                 )
-            ).one()
+            ).first()
+            if claim is None:
+                # A refusal has just moved it into another batch.
+                return None
             state = connection.scalar(
                 sa.select(plans.c.state).where(plans.c.plan_id == claim.plan_id).with_for_update()
             )
