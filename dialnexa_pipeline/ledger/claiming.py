@@ -12,6 +12,7 @@ from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, p
 from dialnexa_pipeline.ledger.columnar import columns_relation
 from dialnexa_pipeline.ledger.numbering import claim_number, place_of, places_of
 from dialnexa_pipeline.ledger.records import Candidates
+from dialnexa_pipeline.ledger.tables import LAST_PLACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
     names = ", ".join(columns)
     # One order for everybody: two planners that meet in PostgreSQL must not wait for each other.
     # SQLite would sort what is sorted, and reads the relation in its order anyway.
-    by_place = "ORDER BY phone, workflow_no, claim_no & 4294967295"
+    by_place = f"ORDER BY phone, workflow_no, claim_no & {LAST_PLACE}"
     order = "" if connection.dialect.name == "sqlite" else by_place
     added = connection.execute(
         sa.text(

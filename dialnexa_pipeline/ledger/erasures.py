@@ -10,7 +10,7 @@ from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.corrections import erase_corrections
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.tables import batches, erasures, rejected_rows
+from dialnexa_pipeline.ledger.tables import PLACE_BITS, batches, erasures, rejected_rows
 
 _READ_ROWS = 20_000
 
@@ -145,7 +145,7 @@ class Erasures:
                 sa.text(
                     "UPDATE claims SET phone = NULL, raw_phone = NULL, detail = NULL, "
                     f"live = :dead WHERE phone IN (SELECT phone FROM {asked} AS asked) "
-                    "RETURNING claims.claim_no >> 32"
+                    f"RETURNING claims.claim_no >> {PLACE_BITS}"
                 ).bindparams(sa.bindparam("dead", type_=sa.Boolean)),
                 {"dead": False, "rows": rows},
             ).scalars()

@@ -11,12 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.tables import batches, claims, workflows
+from dialnexa_pipeline.ledger.tables import LAST_PLACE, PLACE_BITS, batches, claims, workflows
 
-_SEQ_BITS = 32
-_PLACES = (1 << _SEQ_BITS) - 1
-# What leaves of a claim's number its place, for the database to reckon with.
-PLACES = sa.literal_column(str(_PLACES))
+# The place in its plan that a claim's number names, for the database to reckon.
+PLACE = claims.c.claim_no.bitwise_and(sa.literal_column(str(LAST_PLACE)))
 _HALF_BITS = 12
 _SHORT = pa.array([f"{number:x}" for number in range(1 << _HALF_BITS)])
 _PADDED = pa.array([f"{number:03x}" for number in range(1 << _HALF_BITS)])
@@ -27,12 +25,12 @@ def claim_number(batch_no: int, seq: int) -> int:
 
     Claims of a batch lie side by side in the order of its file, so no index by batch is needed.
     """
-    return (batch_no << _SEQ_BITS) | seq
+    return (batch_no << PLACE_BITS) | seq
 
 
 def numbers_of_batch(batch_no: int) -> tuple[int, int]:
     """The first and the last number that a claim of a batch can have."""
-    return claim_number(batch_no, 0), claim_number(batch_no, _PLACES)
+    return claim_number(batch_no, 0), claim_number(batch_no, LAST_PLACE)
 
 
 def of_batch(
@@ -45,14 +43,19 @@ def of_batch(
     return claim_no.between(*numbers_of_batch(batch_no))
 
 
+def batch_number_of(claim_no: int) -> int:
+    """The batch that a claim's number names."""
+    return claim_no >> PLACE_BITS
+
+
 def place_of(claim_no: int) -> int:
     """The place in its plan that a claim's number names."""
-    return claim_no & _PLACES
+    return claim_no & LAST_PLACE
 
 
 def places_of(claim_nos: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The places that many claims' numbers name."""
-    return np.array(claim_nos, np.int64) & _PLACES
+    return np.array(claim_nos, np.int64) & LAST_PLACE
 
 
 def enrolment_ref(plan_id: str, seq: int) -> str:
@@ -116,7 +119,7 @@ def claim_number_of(connection: sa.Connection, ref: str) -> int | None:
     number = connection.scalar(
         sa.text(
             "SELECT claims.claim_no FROM batches "
-            "JOIN claims ON claims.claim_no = (batches.batch_no << 32) + :place "
+            f"JOIN claims ON claims.claim_no = (batches.batch_no << {PLACE_BITS}) + :place "
             "WHERE batches.plan_id = :plan_id"
         ).bindparams(sa.bindparam("place", type_=sa.BigInteger)),
         {"plan_id": plan_id, "place": int(place, 16)},

@@ -11,6 +11,7 @@ from dialnexa_pipeline.ledger.records import REFUSED, REPLAY, Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
     BATCH_OF_CLAIM,
     CLAIMS_OF_BATCH,
+    PLACE_BITS,
     batches,
     claim_states,
     claims,
@@ -80,7 +81,7 @@ def list_unenrolled_claims(
             "AND (claims.state <> 'withdrawn' OR claims.reason IS NOT NULL) "
             # A lead that was enrolled meanwhile, through another batch, stands in nobody's way.
             "AND NOT EXISTS (SELECT 1 FROM claims AS other "
-            "JOIN batches ON batches.batch_no = other.claim_no >> 32 "
+            f"JOIN batches ON batches.batch_no = other.claim_no >> {PLACE_BITS} "
             "WHERE other.live AND other.phone = claims.phone "
             "AND other.workflow_no = (SELECT workflow_no FROM workflows "
             "WHERE workflow_id = :workflow_id) "

@@ -12,11 +12,12 @@ from dialnexa_pipeline.ledger.bulk import columns_of, numbers_parameter, numbers
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.numbering import (
-    PLACES,
+    PLACE,
     claim_number,
     enrolment_refs,
     next_batch_number,
     of_batch,
+    place_of,
     places_of,
 )
 from dialnexa_pipeline.ledger.records import Batch, BatchRows, Claim
@@ -70,11 +71,10 @@ class Batches:
             of_child = sa.select(sa.func.min(claims.c.claim_no)).where(sa.text(CLAIMS_OF_BATCH))
             first = of_child.correlate(batches).scalar_subquery()
             children = connection.execute(
-                sa.select(batches.c.batch_id)
-                .where(batches.c.parent_batch_id == batch_id, first.is_not(None))
-                .order_by(first.bitwise_and(PLACES))
-            )
-            return list(children.scalars())
+                sa.select(batches.c.batch_id, first).where(batches.c.parent_batch_id == batch_id)
+            ).all()
+        in_file_order = sorted((place_of(first), child) for child, first in children if first)
+        return [child for _, child in in_file_order]
 
     def rows_of(self, batch_id: str) -> BatchRows:
         """What the file of a batch holds, and no more than a sender needs of it."""
@@ -331,8 +331,7 @@ class Batches:
                 created_at=now,
             )
         )
-        place = claims.c.claim_no.bitwise_and(PLACES)
-        moved = sa.literal(claim_number(child_no, 0), sa.BigInteger) + place
+        moved = sa.literal(claim_number(child_no, 0), sa.BigInteger) + PLACE
         connection.execute(sa.update(claims).where(*picked).values(claim_no=moved))
         return child
 

@@ -136,6 +136,8 @@ workflows = sa.Table(
 )
 
 # A claim's number is its batch's number and its place in the plan: see `ledger.numbering`.
+PLACE_BITS = 32
+LAST_PLACE = (1 << PLACE_BITS) - 1
 claims = sa.Table(
     "claims",
     metadata,
@@ -181,9 +183,10 @@ claims = sa.Table(
 
 # Two ways to join: from a batch to its claims by their key, and from a claim to its batch.
 CLAIMS_OF_BATCH = (
-    "claims.claim_no BETWEEN batches.batch_no << 32 AND (batches.batch_no << 32) + 4294967295"
+    f"claims.claim_no BETWEEN batches.batch_no << {PLACE_BITS} "
+    f"AND (batches.batch_no << {PLACE_BITS}) + {LAST_PLACE}"
 )
-BATCH_OF_CLAIM = "batches.batch_no = claims.claim_no >> 32"
+BATCH_OF_CLAIM = f"batches.batch_no = claims.claim_no >> {PLACE_BITS}"
 OWN_STATES = ("enrolled", "rejected", "released", "withdrawn")
 # What a claim says itself, or what its batch says for it.
 CLAIM_STATE = (

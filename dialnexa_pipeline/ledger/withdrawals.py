@@ -14,7 +14,7 @@ from dialnexa_pipeline.ledger.bulk import (
 )
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import claim_number_of
+from dialnexa_pipeline.ledger.numbering import batch_number_of, claim_number_of
 from dialnexa_pipeline.ledger.tables import batches, changes, claim_states, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
     finish_batch,
@@ -116,14 +116,14 @@ class Withdrawals:
         """
         with self._database.transaction() as connection:
             number = claim_number_of(connection, enrolment_ref)
-            claim = connection.execute(
-                sa.select(claim_states.c.plan_id, claim_states.c.batch_id).where(
-                    claim_states.c.claim_no == number
-                )
-            ).first()
-            if claim is None:
-                # A refusal has just moved it into another batch.
+            if number is None:
                 return None
+            # Of the batch, for a refusal may move the claim out of it at this moment.
+            claim = connection.execute(
+                sa.select(batches.c.plan_id, batches.c.batch_id).where(
+                    batches.c.batch_no == batch_number_of(number)
+                )
+            ).one()
             state = connection.scalar(
                 sa.select(plans.c.state).where(plans.c.plan_id == claim.plan_id).with_for_update()
             )

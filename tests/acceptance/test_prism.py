@@ -19,7 +19,7 @@ VENDOR = Path(__file__).parents[3] / "shared" / "dialnexa" / "openapi.json"
 @pytest.fixture(scope="module")
 def prism() -> Generator[DialNexaClient]:
     if shutil.which("npx") is None or not VENDOR.exists():
-        pytest.skip("needs npx and the vendor's openapi.json beside the checkout")
+        pytest.skip("needs npx, and DialNexa's openapi.json, which is not published here")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = ["npx", "--yes", "@stoplight/prism-cli", "mock", "-h", "127.0.0.1", "-p", str(port)]

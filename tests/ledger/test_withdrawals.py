@@ -10,7 +10,7 @@ from dialnexa_pipeline.ledger import Ledger, NotWithdrawn, Plan, PlanSuperseded,
 from dialnexa_pipeline.phones import PhoneHasher, SpelledPhones
 from tests.ledger.candidates import claim
 from tests.ledger.refused import refused_table
-from tests.ledger.steps import doubtful, on_disk, outcomes, planned, sending
+from tests.ledger.steps import doubtful, on_disk, outcomes, planned, refs_of, sending
 
 PHONE = 919800000003
 DETAIL = "Withdrawn by meena: asked for it."
@@ -73,6 +73,15 @@ def test_a_claim_past_its_dedupe_duration_lives_again_when_it_is_withdrawn(ledge
     assert ledger.holders.find({"wf": [PHONE]}) == {}
     ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
     assert ledger.holders.find({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
+
+
+def test_a_number_that_a_refusal_moved_is_withdrawn_where_it_is_now(ledger: Ledger) -> None:
+    sending(ledger)
+    (ref, *_) = refs_of(ledger)
+    first, second = ledger.batches.split("b1", owner="me", detail="400")
+    assert ledger.withdrawals.withdraw_unsent(ref, detail=DETAIL) == 4
+    assert ledger.batches.get(first).state == "released"
+    assert ledger.batches.get(second).state == "planned"
 
 
 def test_a_number_withdrawn_before_it_was_sent_takes_its_whole_batch_back(ledger: Ledger) -> None:
