@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
+from stamina.instrumentation import set_on_retry_hooks
 
 from dialnexa_pipeline.cli.approving import approve
 from dialnexa_pipeline.cli.explaining import explain
@@ -19,10 +20,17 @@ from dialnexa_pipeline.cli.standing import batches, status
 from dialnexa_pipeline.cli.stopping import resume, stop
 from dialnexa_pipeline.cli.withdrawing import withdraw
 
+
+def _before_every_command() -> None:
+    # Of each repeated request stamina writes a line on standard output, where JSON goes.
+    set_on_retry_hooks([])
+
+
 app = typer.Typer(
     name="dialnexa",
     help="Warehouse rows into DialNexa phone conversations, each person at most once.",
     epilog=EXIT_CODES,
+    callback=_before_every_command,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from stamina.instrumentation import set_on_retry_hooks
 
 from dialnexa_pipeline.errors import DialNexaError
 
@@ -30,8 +29,7 @@ class Sentences:
     """Turn the package's errors into one printed sentence and exit code 1."""
 
     def __enter__(self) -> None:
-        # Of each repeated request stamina writes a line on standard output, where JSON goes.
-        set_on_retry_hooks([])
+        return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, DialNexaError):

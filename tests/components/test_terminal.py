@@ -66,9 +66,14 @@ def test_the_doctor_ends_with_the_command_to_run_next(
 def test_requests_that_are_repeated_leave_json_alone(
     own: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In a process of its own, in which no other command has run before."""
     monkeypatch.setenv("DIALNEXA_BASE_URL", "http://127.0.0.1:9/v1")
-    told = document("doctor", "--project", str(own.folder), exit_code=1)
-    assert any("ConnectError" in each["said"] for each in told["findings"] if not each["ok"])
+    words = [DIALNEXA, "doctor", "--project", str(own.folder), "--json"]
+    said = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    findings = json.loads(said.stdout)["findings"]
+    assert any("ConnectError" in each["said"] for each in findings if not each["ok"])
+    assert "stamina" not in said.stderr
 
 
 def test_what_is_data_is_one_json_document(own: Project) -> None:
