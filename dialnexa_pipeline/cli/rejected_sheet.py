@@ -6,7 +6,7 @@ from pathlib import Path
 import openpyxl
 
 from dialnexa_pipeline.errors import ConfigError
-from dialnexa_pipeline.leads import REASONS, text_cell
+from dialnexa_pipeline.leads import REASONS, append_texts
 from dialnexa_pipeline.ledger import RecordedRejection
 
 # `country` and the variables are for people to fill in: `dialnexa replay` reads the sheet back.
@@ -59,21 +59,23 @@ def _sheet(rows: Iterable[RecordedRejection], more_columns: Sequence[str]) -> op
     """Every cell is a text cell, so a value that begins with `=` is shown and never computed."""
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("not enrolled")
-    sheet.append([text_cell(sheet, name) for name in (*_HEADER, *more_columns)])
-    for row in rows:
-        values = (
-            row.workflow_id,
-            row.lead_key,
-            row.raw_phone,
-            "",
-            row.phone,
-            row.outcome,
-            row.reason,
-            REASONS.get(row.reason),
-            row.detail,
-            row.partition_key,
-            f"{row.first_seen_at:%Y-%m-%d %H:%M}",
-            f"{row.last_seen_at:%Y-%m-%d %H:%M}",
-        )
-        sheet.append([text_cell(sheet, value) for value in values])
+    append_texts(sheet, [(*_HEADER, *more_columns)])
+    append_texts(sheet, map(_texts, rows))
     return book
+
+
+def _texts(row: RecordedRejection) -> tuple[str | None, ...]:
+    return (
+        row.workflow_id,
+        row.lead_key,
+        row.raw_phone,
+        "",
+        row.phone,
+        row.outcome,
+        row.reason,
+        REASONS.get(row.reason),
+        row.detail,
+        row.partition_key,
+        f"{row.first_seen_at:%Y-%m-%d %H:%M}",
+        f"{row.last_seen_at:%Y-%m-%d %H:%M}",
+    )

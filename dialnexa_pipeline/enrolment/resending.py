@@ -3,13 +3,12 @@
 import csv
 import io
 
-import openpyxl
 import pyarrow as pa
 
 from dialnexa_pipeline.enrolment.filling import batch_path
 from dialnexa_pipeline.enrolment.patience import patiently
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.leads import render_csv, render_xlsx
+from dialnexa_pipeline.leads import read_xlsx, render_csv, render_xlsx
 from dialnexa_pipeline.ledger import Batch, Ledger, Plan
 from dialnexa_pipeline.store import Store
 
@@ -47,11 +46,7 @@ def _read(content: bytes, file_format: str) -> pa.Table:
     if file_format == "csv":
         rows = list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
     else:
-        sheet = openpyxl.load_workbook(io.BytesIO(content), read_only=True).worksheets[0]
-        rows = [
-            ["" if cell is None else str(cell) for cell in row]
-            for row in sheet.iter_rows(values_only=True)
-        ]
+        rows = read_xlsx(content)
     header, *body = rows
     columns = zip(*body, strict=True) if body else [()] * len(header)
     return pa.table(

@@ -15,8 +15,9 @@ from dialnexa_pipeline.leads.screening import (
     screen,
 )
 from dialnexa_pipeline.leads.sheets import (
+    append_texts,
+    read_xlsx,
     render_xlsx,
-    text_cell,
     xlsx_header_bytes,
     xlsx_row_bytes,
 )
@@ -30,15 +31,16 @@ __all__ = [
     "VARIABLE_PREFIX",
     "Rotation",
     "ScreeningConfig",
+    "append_texts",
     "blank_variables",
     "csv_file",
     "csv_header_bytes",
     "csv_lines",
     "even_rows",
+    "read_xlsx",
     "render_csv",
     "render_xlsx",
     "screen",
-    "text_cell",
     "text_of",
     "validate_variables",
     "xlsx_header_bytes",

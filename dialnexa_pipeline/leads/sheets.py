@@ -5,15 +5,16 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
-from openpyxl.cell import Cell, WriteOnlyCell
-from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 # XML has no such characters, escaped or not.
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -31,14 +32,27 @@ def render_xlsx(table: pa.Table) -> bytes:
 
     Characters that XLSX cannot hold become blanks.
     """
+    # A tenth of a second, which every step's process would pay, whatever it writes.
+    import openpyxl
+
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("leads")
     columns = [column.to_pylist() for column in table.columns]
-    for row in (table.column_names, *zip(*columns, strict=True)):
-        sheet.append([text_cell(sheet, value) for value in row])
+    append_texts(sheet, [table.column_names, *zip(*columns, strict=True)])
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def read_xlsx(content: bytes) -> list[list[str]]:
+    """The rows of a file that `render_xlsx` made, the header first."""
+    import openpyxl
+
+    sheet = openpyxl.load_workbook(io.BytesIO(content), read_only=True).worksheets[0]
+    return [
+        ["" if cell is None else str(cell) for cell in row]
+        for row in sheet.iter_rows(values_only=True)
+    ]
 
 
 def xlsx_row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
@@ -56,9 +70,13 @@ def xlsx_header_bytes(names: Sequence[str]) -> int:
     return len(render_xlsx(pa.table({name: pa.array([], pa.string()) for name in names})))
 
 
-def text_cell(sheet: WriteOnlyWorksheet, value: str | None) -> Cell:
-    """A cell that spreadsheets show as it is: never a number, and never a formula."""
-    cell = WriteOnlyCell(sheet, value=_UNFIT.sub(" ", value or ""))
-    cell.data_type = "s"
-    cell.number_format = "@"
-    return cell
+def append_texts(sheet: "WriteOnlyWorksheet", rows: Iterable[Sequence[str | None]]) -> None:
+    """Add rows whose cells spreadsheets show as they are: never a number, and never a formula."""
+    from openpyxl.cell import WriteOnlyCell
+
+    for row in rows:
+        cells = [WriteOnlyCell(sheet, value=_UNFIT.sub(" ", value or "")) for value in row]
+        for cell in cells:
+            cell.data_type = "s"
+            cell.number_format = "@"
+        sheet.append(cells)

@@ -1,10 +1,15 @@
 """A ledger of an earlier version is brought up to this one with everything that it remembers."""
 
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 
-from dialnexa_pipeline.ledger import Ledger
-from dialnexa_pipeline.ledger.database import migrations
+from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable
+from dialnexa_pipeline.ledger.migrating import migrations
 from tests.ledger.steps import HOUR, LEASE, refs_of
 
 PLAN = "00000000000000aa"
@@ -119,3 +124,21 @@ def test_life_goes_on_where_the_first_version_left_it(unmigrated_url: str) -> No
         assert ledger.holders.find({"wf": [919800000009]}) == {}
         plan = ledger.plans.begin(sync="b", partition_key="", run_id="r3")
         assert plan.plan_id != PLAN
+
+
+def test_each_migration_is_found_by_the_number_that_its_file_begins_with() -> None:
+    scripts = list(ScriptDirectory.from_config(migrations()).walk_revisions())
+    assert all(Path(each.path).name.partition("_")[0] == each.revision for each in scripts)
+    assert all(newer.revision > older.revision for newer, older in pairwise(scripts))
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone_and_says_so(unmigrated_url: str) -> None:
+    Ledger(unmigrated_url).close()
+    engine = sa.create_engine(unmigrated_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(LedgerUnavailable, match=r"version 9999 by a newer dialnexa-pipeline"):
+        Ledger(unmigrated_url)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "9999"
+    engine.dispose()
