@@ -105,7 +105,14 @@ def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
             read = reading.read if reading is not None else None
             try:
                 staged = stage_leads(
-                    source, sync.screening, store.open(), path, read=read, corrections=corrections
+                    source,
+                    sync.screening,
+                    store.open(),
+                    path,
+                    read=read,
+                    corrections=corrections,
+                    # A table has no order; a query or a file may be sorted by what matters most.
+                    in_order=sync.source.table is None,
                 )
             except KeysBroken as broken:
                 # Without a materialisation: nothing is staged that could be planned.

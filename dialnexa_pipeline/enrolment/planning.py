@@ -4,7 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barre
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
+from dialnexa_pipeline.enrolment.staged_file import leads_to_plan
 from dialnexa_pipeline.enrolment.staging import staged_read
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
 from dialnexa_pipeline.enrolment.writing import CLAIMED, ChunkWriter, PlannedChunk
@@ -114,7 +115,7 @@ def plan_leads(
 def _planned(
     parquet: pq.ParquetFile, planner: "_Planner", erased: ErasedPeople | None
 ) -> Generator[PlannedChunk]:
-    for leads in _chunks(parquet):
+    for leads in leads_to_plan(parquet, _CHUNK_ROWS):
         yield planner.plan(erased.redact(leads) if erased is not None else leads)
     yield planner.end()
 
@@ -156,7 +157,7 @@ class _Planner:
         is_barred = self._refuse_barred(eligible, ~is_held, unclaimed)
         is_free = _first_of_each(codes, phones) & ~is_held & ~is_barred
         unclaimed.add_held(eligible.filter(pa.array(~is_free & ~is_barred)), holders)
-        # The rows of a workflow lie side by side, each workflow's in the source's order.
+        # The rows of a workflow lie side by side, each workflow's as they come.
         free = np.flatnonzero(is_free)
         free = free[np.argsort(codes[free], kind="stable")]
         return self._chunk(eligible.take(free), names, codes[free], unclaimed)
@@ -263,13 +264,6 @@ class _Planner:
             refs = enrolment_refs(self._plan.plan_id, places)
             columns[self._limits.ref_column] = pa.chunked_array([refs])
         return pa.table(columns)
-
-
-def _chunks(parquet: pq.ParquetFile) -> Iterator[pa.Table]:
-    """The staged leads; one row group at a time, for a reader of all keeps several in memory."""
-    for group in range(parquet.num_row_groups):
-        for batch in parquet.iter_batches(batch_size=_CHUNK_ROWS, row_groups=[group]):
-            yield pa.Table.from_batches([batch])
 
 
 def _eligible(parquet: pq.ParquetFile) -> Counter[str]:

@@ -1,6 +1,7 @@
 """The Parquet file of screened leads, written in a thread while the next leads are screened."""
 
-from collections.abc import Callable, Generator
+import json
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -9,24 +10,37 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dialnexa_pipeline.behind import one_behind
+from dialnexa_pipeline.enrolment.number_ranges import Group, NumberRanges
 
 # A dictionary of texts that are all different costs time and saves nothing.
 _OF_FEW_VALUES = ("workflow_id", "country", "phone_type", "outcome", "reason")
+_RANGES = "dialnexa.ranges"
 
 
 @contextmanager
 def writing_staged_file(
-    path: Path, described: Callable[[pa.Schema], pa.Schema]
+    path: Path, described: Callable[[pa.Schema], pa.Schema], *, in_order: bool = True
 ) -> Generator[Callable[[pa.Table], None]]:
     """Gives a function that adds a table, each of one schema; the file is whole after the block.
 
     Args:
         described: gives the leads' schema the metadata that the file is to bear.
+        in_order: rows lie as they come; else those of many lie by ranges of their numbers, as
+            `leads_to_plan` gives them again.
 
     Raises:
         OSError: the file cannot be written.
     """
     writer: pq.ParquetWriter | None = None
+    ranges = NumberRanges()
+    written: list[int] = []
+
+    def write(groups: Iterator[Group]) -> None:
+        assert writer is not None
+        for group in groups:
+            writer.write_table(group.leads)
+            written.append(group.range_no)
+
     with ExitStack() as stack, one_behind(name="staging") as thread:
 
         def add(leads: pa.Table) -> None:
@@ -40,6 +54,36 @@ def writing_staged_file(
                     use_dictionary=list(_OF_FEW_VALUES),  # pyright: ignore[reportArgumentType]
                 )
                 stack.callback(writer.close)
-            thread.do(partial(writer.write_table, leads))
+            thread.do(partial(write, iter([Group(0, leads)]) if in_order else ranges.add(leads)))
 
         yield add
+        if writer is not None:
+            thread.do(partial(write, ranges.end()))
+            thread.wait()
+            writer.add_key_value_metadata({_RANGES: json.dumps(written)})
+
+
+def leads_to_plan(parquet: pq.ParquetFile, at_once: int) -> Iterator[pa.Table]:
+    """The staged leads, range by range, each in the source's order; `at_once` rows at a time."""
+    waiting: list[pa.Table] = []
+    rows = 0
+    for group in _groups_by_range(parquet):
+        # One row group at a time: a reader of all keeps several in memory.
+        for batch in parquet.iter_batches(batch_size=at_once, row_groups=[group]):
+            leads = pa.Table.from_batches([batch])
+            while rows + leads.num_rows >= at_once:
+                yield pa.concat_tables([*waiting, leads.slice(0, at_once - rows)]).combine_chunks()
+                leads = leads.slice(at_once - rows)
+                waiting, rows = [], 0
+            waiting.append(leads)
+            rows += leads.num_rows
+    if rows:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _groups_by_range(parquet: pq.ParquetFile) -> list[int]:
+    """The row groups in the order of their ranges; as they lie in a file that names none."""
+    groups = range(parquet.num_row_groups)
+    text = (parquet.schema_arrow.metadata or {}).get(_RANGES.encode())
+    ranges: list[int] = json.loads(text) if text is not None else []
+    return sorted(groups, key=ranges.__getitem__) if len(ranges) == len(groups) else list(groups)

@@ -86,12 +86,15 @@ def stage_leads(
     *,
     read: PlanRead | None = None,
     corrections: SourceCorrections | None = None,
+    in_order: bool = True,
 ) -> StagedLeads:
     """Screen the source batch by batch into `path`; nothing is claimed and nothing is sent.
 
     Args:
         read: is written into the file, for the plan that is made of it.
         corrections: stand in for values of the source before these are screened.
+        in_order: leads are planned in the source's order; else many of them by their numbers,
+            which is faster.
 
     Raises:
         SourceError: the source cannot be read.
@@ -112,7 +115,7 @@ def stage_leads(
                 schema = schema.with_metadata({_READ: read.as_text()})
             return corrections.mark(schema) if corrections is not None else schema
 
-        with writing_staged_file(local, described) as add:
+        with writing_staged_file(local, described, in_order=in_order) as add:
             batches = source.batches()
             if corrections is not None:
                 batches = map(corrections.apply, batches)

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dialnexa_pipeline.enrolment import BatchLimits, plan_leads, planning
+from dialnexa_pipeline.enrolment import BatchLimits, number_ranges, plan_leads, planning
+from dialnexa_pipeline.enrolment.staged_file import writing_staged_file
 from dialnexa_pipeline.leads import ScreeningConfig, screen
 from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.phones import PHONE_TYPES
@@ -82,3 +83,21 @@ def test_chunks_claimed_together_are_planned_as_one_by_one(
     outcomes, phones, _ = one_by_one
     assert sum(outcomes.values()) == LEADS
     assert len(phones) == len(set(phones)) == outcomes["planned"] == PEOPLE
+
+
+def test_leads_that_lie_by_their_numbers_are_planned_as_in_the_source_s_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_CHUNK_ROWS", 64)
+    store = Store(str(tmp_path / "store"))
+    stage(store)
+    in_order = planned(f"sqlite:///{tmp_path / 'in-order.db'}", store)
+    monkeypatch.setattr(number_ranges, "_FIRST_ROWS", 50)
+    monkeypatch.setattr(number_ranges, "_SORTED_ROWS", 120)
+    path = Path(store.url) / "staged.parquet"
+    leads = pq.read_table(path)
+    with writing_staged_file(path, lambda schema: schema, in_order=False) as add:
+        for first in range(0, LEADS, 30):
+            add(leads.slice(first, 30))
+    assert pq.read_table(path)["lead_key"].to_pylist() != leads["lead_key"].to_pylist()
+    assert planned(f"sqlite:///{tmp_path / 'by-number.db'}", store) == in_order
