@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 # Of these the source's order is kept: to sort them costs as much as it saves.
 _FIRST_ROWS = 1_000_000
-_RANGES = 16
+_RANGES = 32
 # So many leads wait in memory and are sorted at once.
 _SORTED_ROWS = 131_072
 _NO_NUMBER = -1
@@ -50,11 +50,12 @@ class NumberRanges:
 
     def add(self, leads: pa.Table) -> Iterator[Group]:
         """Take some leads (columns as `leads.screen` gives them); gives the groups they fill."""
-        if self._first_rows < _FIRST_ROWS:
-            self._first_rows += leads.num_rows
-            self._first_numbers.append(leads["phone_key"].drop_null().to_numpy())
-            yield Group(0, leads)
-            return
+        missing = _FIRST_ROWS - self._first_rows
+        if missing > 0:
+            first, leads = leads.slice(0, missing), leads.slice(missing)
+            self._first_rows += first.num_rows
+            self._first_numbers.append(first["phone_key"].drop_null().to_numpy())
+            yield Group(0, first)
         self._waiting.append(leads)
         self._waiting_rows += leads.num_rows
         if self._waiting_rows >= _SORTED_ROWS:

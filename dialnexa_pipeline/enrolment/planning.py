@@ -20,7 +20,7 @@ from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barre
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
-from dialnexa_pipeline.enrolment.staged_file import leads_to_plan
+from dialnexa_pipeline.enrolment.staged_file import is_in_order, leads_to_plan
 from dialnexa_pipeline.enrolment.staging import staged_read
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
 from dialnexa_pipeline.enrolment.writing import CLAIMED, ChunkWriter, PlannedChunk
@@ -40,8 +40,8 @@ from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
 _CHUNK_ROWS = 65_536
-# Numbers lie anywhere in the index of claims: of a large one a chunk changes nearly as many pages
-# as it has rows, and several chunks together change hardly more.
+# In the source's order numbers lie anywhere in the index of claims: of a large one a chunk changes
+# nearly as many pages as it has rows, and several chunks together change hardly more.
 _CHUNKS_AT_ONCE = 2
 _MANY_ROWS = 2_000_000
 
@@ -85,7 +85,7 @@ def plan_leads(
         one_behind(name="files") as files,
     ):
         rows = parquet.metadata.num_rows
-        at_once = _CHUNKS_AT_ONCE if rows >= _MANY_ROWS else 1
+        at_once = _CHUNKS_AT_ONCE if rows >= _MANY_ROWS and is_in_order(parquet) else 1
         writer = ChunkWriter(plan, ledger, store, limits, files, chunks_at_once=at_once)
         planner = _Planner(
             plan,

@@ -81,9 +81,17 @@ def leads_to_plan(parquet: pq.ParquetFile, at_once: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting).combine_chunks()
 
 
+def is_in_order(parquet: pq.ParquetFile) -> bool:
+    """Whether the staged leads are all planned in the source's order."""
+    return not any(_ranges(parquet))
+
+
 def _groups_by_range(parquet: pq.ParquetFile) -> list[int]:
-    """The row groups in the order of their ranges; as they lie in a file that names none."""
-    groups = range(parquet.num_row_groups)
+    return sorted(range(parquet.num_row_groups), key=_ranges(parquet).__getitem__)
+
+
+def _ranges(parquet: pq.ParquetFile) -> list[int]:
+    """The range of each row group; one for all in a file that names none."""
     text = (parquet.schema_arrow.metadata or {}).get(_RANGES.encode())
     ranges: list[int] = json.loads(text) if text is not None else []
-    return sorted(groups, key=ranges.__getitem__) if len(ranges) == len(groups) else list(groups)
+    return ranges if len(ranges) == parquet.num_row_groups else [0] * parquet.num_row_groups

@@ -94,8 +94,7 @@ def test_after_the_first_leads_numbers_come_range_by_range(tmp_path: Path) -> No
     numbers = [(37 * index) % 100 for index in range(120)]
     stage(path, [numbers[first : first + 8] for first in range(0, 120, 8)])
     leads = [lead for chunk in planned(path, 10) for lead in chunk]
-    # The first pieces until there are 20 leads are 24.
-    later = [number or 0 for _, number in leads[24:]]
+    later = [number or 0 for _, number in leads[FIRST_ROWS:]]
     quarters = [number // 25 for number in later]
     assert sum(before > after for before, after in pairwise(quarters)) < len(quarters) / 8
     assert [key for key, _ in leads] != sorted(key for key, _ in leads)
