@@ -1,4 +1,4 @@
-"""The Parquet file of screened leads, written in a thread while the next leads are screened."""
+"""The Parquet file of screened leads: written beside screening, read in the order of planning."""
 
 import json
 from collections.abc import Callable, Generator, Iterator

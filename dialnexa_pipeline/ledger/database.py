@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 
-_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 _BUSY_SECONDS = 30
 _CACHE_KIB = 32_768
 # Who only reads goes through an index in its order, or through the claims of a batch.
@@ -135,15 +135,12 @@ class LedgerDatabase:
     def _migrate(self) -> None:
         try:
             with self.engine.connect() as connection:
-                version, newest = _version(connection), _newest()
-            if version == newest:
+                version = _version(connection)
+            known = _versions()
+            if version == known[-1]:
                 return
-            if version is not None and version > newest:
-                raise LedgerUnavailable(
-                    f"The ledger at {_shown(self.engine.url)} was brought to version {version} by "
-                    f"a newer dialnexa-pipeline; this one knows versions up to {newest}. Install "
-                    "the newer one here as well; nothing was sent."
-                )
+            if version is not None and version not in known:
+                raise LedgerUnavailable(_unknown(version, self.engine.url))
             # Alembic takes a tenth of a second to import, and is hardly ever needed.
             from dialnexa_pipeline.ledger.migrating import migrate
 
@@ -165,9 +162,24 @@ def _version(connection: sa.Connection) -> str | None:
 
 
 @cache
-def _newest() -> str:
-    """The newest migration of this version; the name of each one's file begins with its number."""
-    return max(path.name for path in _MIGRATIONS.glob("[0-9]*.py")).partition("_")[0]
+def _versions() -> list[str]:
+    """The migrations, oldest first; the name of each one's file begins with its number."""
+    return sorted(path.name.partition("_")[0] for path in _VERSIONS.glob("[0-9]*.py"))
+
+
+def _unknown(version: str, url: sa.URL) -> str:
+    newest = _versions()[-1]
+    if len(version) == len(newest) and version.isdecimal():
+        return (
+            f"The ledger at {_shown(url)} was brought to version {version} by a newer "
+            f"dialnexa-pipeline; this one knows versions up to {newest}. Install the newer one "
+            "here as well; nothing was sent."
+        )
+    return (
+        f"The database at {_shown(url)} holds the tables of another program: its alembic_version "
+        f"is {version!r}. Let DIALNEXA_LEDGER_URL name a database of the ledger's own; nothing "
+        "was changed, and nothing was sent."
+    )
 
 
 def ledger_exists(url: str) -> bool:

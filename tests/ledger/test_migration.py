@@ -132,13 +132,22 @@ def test_each_migration_is_found_by_the_number_that_its_file_begins_with() -> No
     assert all(newer.revision > older.revision for newer, older in pairwise(scripts))
 
 
-def test_a_ledger_of_a_newer_version_is_left_alone_and_says_so(unmigrated_url: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("9999", "brought to version 9999 by a newer dialnexa-pipeline"),
+        ("29a8e9d74220", "holds the tables of another program: its alembic_version"),
+    ],
+)
+def test_tables_of_a_newer_version_or_of_another_program_are_left_alone(
+    version: str, said: str, unmigrated_url: str
+) -> None:
     Ledger(unmigrated_url).close()
     engine = sa.create_engine(unmigrated_url)
     with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(LedgerUnavailable, match=r"version 9999 by a newer dialnexa-pipeline"):
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    with pytest.raises(LedgerUnavailable, match=said):
         Ledger(unmigrated_url)
     with engine.connect() as connection:
-        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "9999"
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == version
     engine.dispose()
