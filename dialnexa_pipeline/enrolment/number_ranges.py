@@ -56,6 +56,9 @@ class NumberRanges:
             self._first_rows += first.num_rows
             self._first_numbers.append(first["phone_key"].drop_null().to_numpy())
             yield Group(0, first)
+        if not leads.num_rows:
+            # An empty slice would keep all of its leads in memory.
+            return
         self._waiting.append(leads)
         self._waiting_rows += leads.num_rows
         if self._waiting_rows >= _SORTED_ROWS:

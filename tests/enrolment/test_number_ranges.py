@@ -125,3 +125,15 @@ def test_a_file_that_an_erasure_rewrote_is_planned_in_the_same_order(tmp_path: P
         [key for key, _ in chunk] for chunk in before
     ]
     assert sum(number is None for chunk in after for _, number in chunk) == 6
+
+
+def test_leads_that_are_given_on_are_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty slice keeps the buffers of the whole."""
+    monkeypatch.setattr(number_ranges, "_FIRST_ROWS", 1_000)
+    ranges = number_ranges.NumberRanges()
+    before = pa.total_allocated_bytes()
+    for _ in range(10):
+        leads = pa.table({"phone_key": pa.array([1] * 100), "text": pa.array(["x" * 10_000] * 100)})
+        assert [group.leads.num_rows for group in ranges.add(leads)] == [100]
+    del leads
+    assert pa.total_allocated_bytes() - before < 1_500_000, "of ten megabytes"
