@@ -19,6 +19,7 @@ from dialnexa_pipeline.behind import one_behind
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barred_of, counted
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
+from dialnexa_pipeline.enrolment.in_flight import InFlight
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
 from dialnexa_pipeline.enrolment.staged_file import is_in_order, leads_to_plan
 from dialnexa_pipeline.enrolment.staging import staged_read
@@ -140,6 +141,7 @@ class _Planner:
         self._limits = limits
         self._dedupe = dedupe
         self._batches = OpenBatches(limits, eligible)
+        self._in_flight = InFlight(chunks=_CHUNKS_AT_ONCE)
         self._columns: Sequence[str] = ()
         self._seq = 0
 
@@ -155,11 +157,12 @@ class _Planner:
         phones = eligible["phone_key"].to_numpy()
         holders, is_held = self._look_up(names, codes, phones)
         is_barred = self._refuse_barred(eligible, ~is_held, unclaimed)
-        is_free = _first_of_each(codes, phones) & ~is_held & ~is_barred
+        is_free = self._in_flight.are_first(names, codes, phones) & ~is_held & ~is_barred
         unclaimed.add_held(eligible.filter(pa.array(~is_free & ~is_barred)), holders)
         # The rows of a workflow lie side by side, each workflow's as they come.
         free = np.flatnonzero(is_free)
         free = free[np.argsort(codes[free], kind="stable")]
+        self._in_flight.add(names, codes[free], phones[free])
         return self._chunk(eligible.take(free), names, codes[free], unclaimed)
 
     def end(self) -> PlannedChunk:
@@ -274,13 +277,3 @@ def _eligible(parquet: pq.ParquetFile) -> Counter[str]:
         for each in eligible.value_counts():
             found[each["values"].as_py()] += each["counts"].as_py()
     return found
-
-
-def _first_of_each(
-    codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
-    """Which rows are the first with their workflow and phone."""
-    order = np.lexsort((phones, codes))
-    is_first = np.ones(len(order), np.bool_)
-    is_first[order[1:]] = (np.diff(codes[order]) != 0) | (np.diff(phones[order]) != 0)
-    return is_first

@@ -1,7 +1,8 @@
 """Chunks that are claimed in one transaction give every lead what single chunks give it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +11,7 @@ import pytest
 from dialnexa_pipeline.enrolment import BatchLimits, number_ranges, plan_leads, planning
 from dialnexa_pipeline.enrolment.staged_file import writing_staged_file
 from dialnexa_pipeline.leads import ScreeningConfig, screen
-from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.ledger import Candidates, Ledger, Plan, Plans
 from dialnexa_pipeline.phones import PHONE_TYPES
 from dialnexa_pipeline.store import Store
 
@@ -101,3 +102,25 @@ def test_leads_that_lie_by_their_numbers_are_planned_as_in_the_source_s_order(
             add(leads.slice(first, 30))
     assert pq.read_table(path)["lead_key"].to_pylist() != leads["lead_key"].to_pylist()
     assert planned(f"sqlite:///{tmp_path / 'by-number.db'}", store) == in_order
+
+
+def test_a_number_in_two_chunks_is_asked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the planner is ahead of the claims, and cannot see them in the ledger yet."""
+    monkeypatch.setattr(planning, "_CHUNK_ROWS", 64)
+    claim = Plans.claim
+    asked: list[tuple[str, int]] = []
+
+    def noted(
+        self: Plans, plan: Plan, candidates: Sequence[Candidates], **options: Any
+    ) -> set[int]:
+        for each in candidates:
+            asked.extend((each.workflow_id, phone) for phone in each.phones.to_pylist())
+        return claim(self, plan, candidates, **options)
+
+    monkeypatch.setattr(Plans, "claim", noted)
+    store = Store(str(tmp_path / "store"))
+    stage(store)
+    planned(f"sqlite:///{tmp_path / 'ledger.db'}", store)
+    assert len(asked) == len(set(asked)) == PEOPLE
