@@ -20,7 +20,7 @@ from dialnexa_pipeline.leads import (
     even_rows,
     screen,
 )
-from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.ledger import Ledger, key_hashes
 from dialnexa_pipeline.partitioning import window_of_partition
 from dialnexa_pipeline.project import sync_named
 from dialnexa_pipeline.settings import Settings
@@ -125,7 +125,7 @@ class Judge:
         verdicts = list(zip(leads["outcome"].to_pylist(), leads["reason"].to_pylist(), strict=True))
         workflows: list[str] = leads["workflow_id"].to_pylist()
         phones: list[int] = leads["phone_key"].to_pylist()
-        keys: list[str] = leads["lead_key"].to_pylist()
+        hashes: list[int] = key_hashes(leads["lead_key"]).tolist()
         undecided: dict[str, list[int]] = {}
         for index in pc.indices_nonzero(pc.is_null(leads["outcome"])).to_pylist():
             undecided.setdefault(workflows[index], []).append(index)
@@ -144,7 +144,7 @@ class Judge:
                     own = (
                         holder is not None
                         and holder.sync == self._sync
-                        and holder.lead_key == keys[row]
+                        and holder.key_hash == hashes[row]
                     )
                     verdicts[row] = held_outcome(holder, own)
         outcomes, reasons = zip(*verdicts, strict=True) if verdicts else ((), ())

@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import sqlalchemy as sa
 
+from benchmarks.chaos.all_claims import show_all_claims
 from benchmarks.chaos.world import SourceRow, Sync, World
 
 # Whatever may be one of a world's numbers, in any spelling and without its country code.
@@ -115,7 +116,7 @@ class Checker:
 
     def _enrolled_is_what_dialnexa_has(self) -> None:
         claims = self._ledger(
-            "SELECT workflow_id, '+' || phone, enrolment_ref, batch_no, seq FROM claim_states "
+            "SELECT workflow_id, '+' || phone, enrolment_ref, batch_no, seq FROM all_claims "
             "WHERE state = 'enrolled'"
         )
         there = self._there
@@ -146,7 +147,7 @@ class Checker:
         counted = dict(
             self._ledger(
                 "SELECT plan_id, sum(leads) FROM (SELECT plan_id, leads FROM plan_counts UNION ALL "
-                "SELECT plan_id, 1 FROM claim_states) AS each_row GROUP BY plan_id"
+                "SELECT plan_id, 1 FROM all_claims) AS each_row GROUP BY plan_id"
             )
         )
         for plan, run, rows in self._ledger(
@@ -165,7 +166,7 @@ class Checker:
             "dialnexa_enrolments",
             "SELECT claims.sync, claims.workflow_id, claims.lead_key, '+' || claims.phone, "
             "claims.enrolment_ref, claims.batch_id, plans.run_id, plans.partition_key, "
-            "claims.state, claims.batch_no, claims.seq FROM claim_states AS claims "
+            "claims.state, claims.batch_no, claims.seq FROM all_claims AS claims "
             "JOIN plans USING (plan_id) WHERE claims.state IN ('enrolled', 'withdrawn')",
             "SELECT sync, workflow_id, lead_key, phone, enrolment_ref, batch_id, run_id, "
             "partition_key, state, lead_id FROM dialnexa_enrolments",
@@ -188,7 +189,7 @@ class Checker:
             "each_row.outcome, sum(each_row.leads) FROM (SELECT plan_id, workflow_id, outcome, "
             "leads FROM plan_counts UNION ALL SELECT plan_id, workflow_id, CASE state WHEN "
             "'released' THEN 'planned' WHEN 'withdrawn' THEN 'enrolled' ELSE state END, 1 "
-            "FROM claim_states) AS each_row JOIN plans USING (plan_id) "
+            "FROM all_claims) AS each_row JOIN plans USING (plan_id) "
             # A plan that ended before it was ready has not seen every source row.
             "WHERE plans.ready_at IS NOT NULL GROUP BY 1, 2, 3, 4, 5",
             " UNION ALL ".join(
@@ -268,7 +269,7 @@ class Checker:
         doubts = {
             ref: _moment(since)
             for ref, since in self._ledger(
-                "SELECT claims.enrolment_ref, batches.in_doubt_since FROM claim_states AS claims "
+                "SELECT claims.enrolment_ref, batches.in_doubt_since FROM all_claims AS claims "
                 "JOIN batches USING (batch_id) WHERE batches.in_doubt_since IS NOT NULL"
             )
         }
@@ -317,6 +318,7 @@ class Checker:
 
     def _ledger(self, sql: str) -> list[Row]:
         with self._engine.connect() as connection:
+            show_all_claims(connection)
             return [tuple(row) for row in connection.exec_driver_sql(sql.replace("%", "%%"))]
 
     def _warehouse(self, sql: str) -> list[Row]:

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dialnexa_pipeline.ledger import REFUSED, Count, Holder
+from dialnexa_pipeline.ledger import REFUSED, Count, Holder, key_hashes
 
 _REASON = ("workflow_id", "outcome", "reason")
-_HELD = ("workflow_id", "lead_key", "phone_key")
 
 
 class Unclaimed:
@@ -49,9 +48,11 @@ class Unclaimed:
         """
         outcomes: list[str] = []
         reasons: list[str] = []
-        for workflow_id, key, number in zip(*(leads[n].to_pylist() for n in _HELD), strict=True):
-            holder = holders.get((workflow_id, number))
-            own = holder is not None and holder.lead_key == key and holder.sync == self._sync
+        hashes = key_hashes(leads["lead_key"]).tolist()
+        numbers = (leads[name].to_pylist() for name in ("workflow_id", "phone_key"))
+        for key_hash, *number in zip(hashes, *numbers, strict=True):
+            holder = holders.get((number[0], number[1]))
+            own = holder is not None and holder.key_hash == key_hash and holder.sync == self._sync
             outcome, reason = held_outcome(holder, own)
             outcomes.append(outcome)
             reasons.append(reason)

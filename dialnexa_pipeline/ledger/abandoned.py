@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.tables import batches, claims, plans
+from dialnexa_pipeline.ledger.holds import give_up, give_up_phones
+from dialnexa_pipeline.ledger.packs import packed_claims
+from dialnexa_pipeline.ledger.tables import batches, plans
 from dialnexa_pipeline.ledger.transitions import undecided
 
 # A preview waits this long for its approval before another planner may have its numbers.
@@ -76,4 +78,6 @@ def release_unsent(connection: sa.Connection, which: sa.ColumnElement[bool], now
         .all()
     )
     for batch_no in never_sent:
-        connection.execute(sa.update(claims).where(undecided(batch_no)).values(live=False))
+        # Packs first: who unpacks them at this moment has written their rows when they are gone.
+        give_up_phones(connection, batch_no, packed_claims(connection, batch_no)["phone"])
+        give_up(connection, batch_no, undecided(batch_no))

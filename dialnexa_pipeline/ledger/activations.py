@@ -1,15 +1,20 @@
 """Workflows that were filled while they slept, and that still have to be activated."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from dialnexa_pipeline.ledger.accounts import claims_by_state
+from dialnexa_pipeline.ledger.batch_claims import enrolled_claims
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import of_batch
 from dialnexa_pipeline.ledger.records import Plan
-from dialnexa_pipeline.ledger.tables import activations, batches, claim_states
+from dialnexa_pipeline.ledger.tables import activations, batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +91,15 @@ class Activations:
             batch_nos = connection.execute(
                 sa.select(batches.c.batch_no).where(_is_of(owed.workflow_id, owed.plan_ids))
             ).scalars()
-            found = list(batch_nos)
-        for batch_no in found:
+            of_plans = list(batch_nos)
+        for batch_no in of_plans:
             with self._database.transaction() as connection:
-                enrolled = connection.execute(
-                    sa.select(claim_states.c.phone)
-                    .where(
-                        of_batch(batch_no, claim_states.c.claim_no),
-                        claim_states.c.state == "enrolled",
-                        claim_states.c.phone.is_not(None),
-                    )
-                    .order_by(claim_states.c.claim_no)
-                ).scalars()
-                phones = enrolled.all()
+                state = sa.select(batches.c.state).where(batches.c.batch_no == batch_no)
+                found = enrolled_claims(
+                    connection, batch_no, enrolled=connection.scalar(state) == "enrolled"
+                )
+            is_enrolled = pc.fill_null(pc.equal(found["state"], "enrolled"), True)
+            phones = found["phone"].filter(is_enrolled).drop_null().to_pylist()
             # Not within the transaction: whoever takes them may ask the ledger something too.
             yield from phones
 
@@ -147,18 +148,17 @@ def _read(connection: sa.Connection, workflow_id: str, plan_ids: Collection[str]
             ref_columns.add(ref_column)
         if sent_at is not None and (sent_from is None or sent_at < sent_from):
             sent_from = sent_at
-    enrolled = connection.scalar(
-        sa.select(sa.func.count())
-        .select_from(claim_states)
-        .where(claim_states.c.plan_id.in_(plan_ids), claim_states.c.state == "enrolled")
-        .where(claim_states.c.workflow_id == workflow_id)
+    enrolled = sum(
+        each.leads
+        for each in claims_by_state(connection, _is_of(workflow_id, plan_ids))
+        if each.state == "enrolled"
     )
     return OwedActivation(
         workflow_id,
         tuple(plan_ids),
         in_doubt or 0,
         unsent,
-        enrolled or 0,
+        enrolled,
         sent_from,
         frozenset(ref_columns),
     )

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
-from dialnexa_pipeline.ledger.columnar import columns_relation
-from dialnexa_pipeline.ledger.numbering import claim_number, place_of, places_of
+from dialnexa_pipeline.ledger.bulk import plain_rows
+from dialnexa_pipeline.ledger.columnar import Relation, columns_relation
+from dialnexa_pipeline.ledger.holds import key_hashes
+from dialnexa_pipeline.ledger.numbering import claim_number, places_of
+from dialnexa_pipeline.ledger.packs import PACKED, add_packs
 from dialnexa_pipeline.ledger.records import Candidates
 from dialnexa_pipeline.ledger.tables import LAST_PLACE
+
+_NOBODY = np.array([], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +28,28 @@ class NumberedCandidates:
     workflow_no: int
 
     @property
-    def claim_nos(self) -> range:
+    def claim_nos(self) -> npt.NDArray[np.int64]:
         first = claim_number(self.batch_no, self.candidates.first_seq)
-        return range(first, first + len(self.candidates.phones))
+        return np.arange(first, first + len(self.candidates.phones))
 
 
-def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> set[int]:
-    """Add a claim for each candidate whose number nobody holds; return the places that lost."""
-    asked = [each for each in asked if each.claim_nos]
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What became of candidates: places in the plan that lost, and how many of a batch won."""
+
+    lost: set[int]
+    won: Sequence[tuple[int, int]]
+
+
+def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> Claimed:
+    """Add a claim for each candidate whose number nobody holds.
+
+    Returns:
+        Also a pair of batch number and claims for each of `asked`.
+    """
+    asked = [each for each in asked if len(each.candidates.phones)]
     if not asked:
-        return set()
+        return Claimed(set(), [])
     columns = _columns(asked)
     relation = columns_relation(connection.dialect.name, columns)
     names = ", ".join(columns)
@@ -43,43 +59,72 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
     order = "" if connection.dialect.name == "sqlite" else by_place
     added = connection.execute(
         sa.text(
-            f"INSERT INTO claims ({names}, live) SELECT {names}, true FROM {relation.sql} AS asked "
-            f"WHERE true {order} ON CONFLICT (phone, workflow_no) WHERE live DO NOTHING"
+            f"INSERT INTO holds ({names}) SELECT {names} FROM {relation.sql} AS asked "
+            f"WHERE true {order} ON CONFLICT (phone, workflow_no) DO NOTHING"
         ),
         relation.parameters,
     ).rowcount
-    return _lost(connection, asked) if added < len(columns["claim_no"]) else set()
+    lost = _lost(connection, relation) if added < len(columns["claim_no"]) else _NOBODY
+    packed = [_won(each, lost) for each in asked]
+    if any(each.num_rows for each in packed):
+        add_packs(connection, [each for each in packed if each.num_rows])
+    return Claimed(
+        set(places_of(lost).tolist()),
+        [(each.batch_no, claims.num_rows) for each, claims in zip(asked, packed, strict=True)],
+    )
 
 
 def _columns(asked: Sequence[NumberedCandidates]) -> dict[str, pa.Array]:
-    """The candidates in the order of phone and place.
+    """What the candidates would hold, in the order of phone and place.
 
     Of two equal numbers the first place wins, and each page of the index is changed once.
     """
-    sizes = [len(each.claim_nos) for each in asked]
-    of_batches = [each.candidates for each in asked]
-    claim_nos = np.concatenate([np.asarray(each.claim_nos) for each in asked])
-    phones = pa.concat_arrays([each.phones for each in of_batches])
+    sizes = [len(each.candidates.phones) for each in asked]
+    claim_nos = np.concatenate([each.claim_nos for each in asked])
+    phones = np.concatenate([each.candidates.phones.to_numpy() for each in asked])
+    hashes = key_hashes(pa.chunked_array([each.candidates.lead_keys for each in asked]))
     columns = {
-        "claim_no": pa.array(claim_nos),
-        "workflow_no": pa.array(np.repeat([each.workflow_no for each in asked], sizes)),
-        "lead_key": pa.concat_arrays([each.lead_keys for each in of_batches]),
-        "raw_phone": pa.concat_arrays([each.raw_phones for each in of_batches]),
         "phone": phones,
+        "workflow_no": np.repeat([each.workflow_no for each in asked], sizes),
+        "claim_no": claim_nos,
+        "key_hash": hashes,
     }
-    order = pa.array(np.lexsort((places_of(claim_nos), phones.to_numpy())))
-    return {name: column.take(order) for name, column in columns.items()}
+    order = np.lexsort((places_of(claim_nos), phones))
+    return {name: pa.array(column[order]) for name, column in columns.items()}
 
 
-def _lost(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> set[int]:
-    """Places of claims that were asked for and are not there."""
-    wanted = chain.from_iterable(each.claim_nos for each in asked)
-    dialect = connection.dialect.name
+def _lost(connection: sa.Connection, asked: Relation) -> npt.NDArray[np.int64]:
+    """Numbers of claims that were asked for and hold nothing.
+
+    Who was faster may have given the number up since, so nobody asks who that was.
+    """
     lost = connection.execute(
         sa.text(
-            f"SELECT number FROM {numbers_relation(dialect)} AS asked WHERE NOT EXISTS "
-            "(SELECT 1 FROM claims WHERE claims.claim_no = asked.number)"
+            f"SELECT asked.claim_no FROM {asked.sql} AS asked "
+            # PostgreSQL would hash all of `holds` for a NOT EXISTS.
+            "WHERE COALESCE((SELECT holds.claim_no FROM holds WHERE holds.phone = asked.phone "
+            "AND holds.workflow_no = asked.workflow_no), -1) <> asked.claim_no"
         ),
-        {"numbers": numbers_parameter(dialect, wanted)},
+        asked.parameters,
     )
-    return {place_of(number) for (number,) in plain_rows(lost)}
+    return np.sort(np.array([number for (number,) in plain_rows(lost)], np.int64))
+
+
+def _won(asked: NumberedCandidates, lost: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """The claims that candidates of a batch got, to be packed.
+
+    Args:
+        lost: numbers of claims of any batch, in their order.
+    """
+    claim_nos = asked.claim_nos
+    of_batch = asked.candidates
+    claims = pa.record_batch(
+        [pa.array(claim_nos), of_batch.lead_keys, of_batch.raw_phones, of_batch.phones],
+        schema=PACKED,
+    )
+    first, last = np.searchsorted(lost, (claim_nos[0], claim_nos[-1] + 1))
+    if first == last:
+        return claims
+    has_won = np.ones(len(claim_nos), np.bool_)
+    has_won[lost[first:last] - claim_nos[0]] = False
+    return claims.filter(pa.array(has_won))

@@ -65,6 +65,8 @@ def _arrays(columns: Mapping[str, pa.Array]) -> Relation:
 
 
 def _text(name: str, column: pa.Array, parameters: dict[str, bytes | str]) -> str:
+    if column.null_count == len(column):
+        return "CAST(NULL AS TEXT)"
     filled = pc.fill_null(column, "")
     positions, content = _positions_and_content(filled)
     # Of an empty blob SQLite's substr makes a null.

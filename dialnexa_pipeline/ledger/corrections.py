@@ -9,8 +9,15 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger.bulk import rows_parameter
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.packs import unpack_batches
 from dialnexa_pipeline.ledger.records import REPLAY, Plan
-from dialnexa_pipeline.ledger.tables import claim_states, corrections, plans, rejected_rows
+from dialnexa_pipeline.ledger.tables import (
+    batches,
+    claim_states,
+    corrections,
+    plans,
+    rejected_rows,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +103,18 @@ class Corrections:
         enrolled = sa.select(claim_states.c.lead_key).where(
             claim_states.c.plan_id == plan.plan_id, claim_states.c.state == "enrolled"
         )
-        routed = (
+        unrouted = (
             rejected_rows.c.sync == plan.sync,
             rejected_rows.c.workflow_id == "",
             rejected_rows.c.resolved_at.is_(None),
-            rejected_rows.c.lead_key.in_(enrolled),
         )
+        routed = (*unrouted, rejected_rows.c.lead_key.in_(enrolled))
+        any_of = sa.select(sa.literal(1)).select_from(rejected_rows).limit(1)
         with self._database.transaction() as connection:
-            if connection.execute(sa.select(sa.literal(1)).where(*routed).limit(1)).first() is None:
+            if connection.scalar(any_of.where(*unrouted)) is None:
+                return
+            unpack_batches(connection, batches.c.plan_id == plan.plan_id)
+            if connection.scalar(any_of.where(*routed)) is None:
                 return
             now = self._database.now(connection)
             change_id = note_change(connection, now, plan.sync, plan.plan_id)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.holds import give_up
 from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
 from dialnexa_pipeline.ledger.tables import batches, claim_states, claims
@@ -194,12 +195,12 @@ class Doubts:
             if batch.absent_rows is not None and batch.absent_rows != missing:
                 return 0
             now = self._database.now(connection)
+            give_up(connection, batch.batch_no, undecided(batch.batch_no))
             released = connection.execute(
                 sa.update(claims)
                 .where(undecided(batch.batch_no))
                 .values(
                     state="released",
-                    live=False,
                     settled_at=now,
                     reason="planned/not_received",
                     detail="DialNexa never received this row; the next run plans it again.",

@@ -10,6 +10,8 @@ from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.corrections import erase_corrections
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.holds import keep_claims_out
+from dialnexa_pipeline.ledger.packs import batches_that_pack, unpack, unpack_leads
 from dialnexa_pipeline.ledger.tables import PLACE_BITS, batches, erasures, rejected_rows
 
 _READ_ROWS = 20_000
@@ -54,6 +56,7 @@ class Erasures:
 
     def phones_of_leads(self, sync: str, lead_keys: Collection[str]) -> set[int]:
         """Every number that the ledger ever saw at some leads of a sync."""
+        unpack_leads(self._database, lead_keys=lead_keys, sync=sync)
         relation = rows_relation(self._database.dialect, {"lead_key": "text"})
         asked = f"IN (SELECT lead_key FROM {relation} AS asked)"
         parameters = {"sync": sync, "rows": rows_parameter([[key] for key in lead_keys])}
@@ -71,6 +74,7 @@ class Erasures:
 
     def files_of(self, phones: Collection[int]) -> list[BatchFile]:
         """Batches whose file has a row of these numbers; a refused batch kept its whole file."""
+        unpack_leads(self._database, phones=phones)
         relation = rows_relation(self._database.dialect, {"phone": "int"})
         statement = sa.text(
             "WITH RECURSIVE holding (batch_id) AS ("
@@ -120,6 +124,9 @@ class Erasures:
         asked = rows_relation(dialect, {"phone": "int", "hash": "text"})
         with self._database.transaction() as connection:
             now = self._database.now(connection)
+            keep_claims_out(connection)
+            for batch_no in batches_that_pack(connection, phones=hashes.keys()):
+                unpack(connection, batch_no)
             standing = connection.scalar(
                 sa.text(
                     "SELECT count(*) FROM claim_states "
@@ -141,13 +148,14 @@ class Erasures:
                 ).bindparams(sa.bindparam("now", type_=erasures.c.made_at.type)),
                 {"key_id": key_id, "who": who, "why": why, "now": now, "rows": rows},
             )
+            erased = f"WHERE phone IN (SELECT phone FROM {asked} AS asked)"
+            connection.execute(sa.text(f"DELETE FROM holds {erased}"), {"rows": rows})
             touched = connection.execute(
                 sa.text(
-                    "UPDATE claims SET phone = NULL, raw_phone = NULL, detail = NULL, "
-                    f"live = :dead WHERE phone IN (SELECT phone FROM {asked} AS asked) "
+                    f"UPDATE claims SET phone = NULL, raw_phone = NULL, detail = NULL {erased} "
                     f"RETURNING claims.claim_no >> {PLACE_BITS}"
-                ).bindparams(sa.bindparam("dead", type_=sa.Boolean)),
-                {"dead": False, "rows": rows},
+                ),
+                {"rows": rows},
             ).scalars()
             for batch_no in sorted(set(touched)):
                 batch = connection.execute(

@@ -8,11 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, plain_rows
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.holds import holds_of_numbers, key_hashes
+from dialnexa_pipeline.ledger.packs import unpack_leads
 from dialnexa_pipeline.ledger.records import Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
-    BATCH_OF_CLAIM,
+    BATCH_AND_CLAIM_OF_HOLD,
     CLAIM_STATE,
     batches,
     claim_states,
@@ -112,12 +114,14 @@ class Histories:
 
     def of_lead(self, lead_key: str, *, sync: str | None = None) -> History:
         """By the source's key, in one sync or in all."""
+        unpack_leads(self._database, lead_keys=[lead_key], sync=sync)
         return self._read(
             claim_states.c.lead_key == lead_key, rejected_rows.c.lead_key == lead_key, sync
         )
 
     def of_phone(self, phone: int, *, sync: str | None = None) -> History:
         """By the digits of the E.164 form, in one sync or in all."""
+        unpack_leads(self._database, phones=[phone], sync=sync)
         return self._read(claim_states.c.phone == phone, rejected_rows.c.phone == f"+{phone}", sync)
 
     def enrolling_runs(self, sync: str, leads: Collection[tuple[str, str, int]]) -> Counter[str]:
@@ -128,21 +132,23 @@ class Histories:
         """
         dialect = self._database.dialect
         statement = sa.text(
-            "SELECT claims.lead_key, batches.workflow_id, claims.phone, "
+            "SELECT holds.key_hash, batches.workflow_id, holds.phone, "
             "COALESCE(batches.sent_by_run, plans.run_id) "
-            f"FROM {numbers_relation(dialect)} AS asked "
-            # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
-            f"CROSS JOIN claims JOIN batches ON {BATCH_OF_CLAIM} "
-            "JOIN plans ON plans.plan_id = batches.plan_id "
-            "WHERE claims.phone = asked.number AND claims.live AND batches.sync = :sync "
+            f"FROM {holds_of_numbers(dialect)} {BATCH_AND_CLAIM_OF_HOLD} "
+            "JOIN plans ON plans.plan_id = batches.plan_id WHERE batches.sync = :sync "
             f"AND {CLAIM_STATE} = 'enrolled'"
         )
+        hashes = key_hashes([key for key, _, _ in leads]).tolist()
+        wanted = {
+            (key_hash, workflow_id, phone)
+            for key_hash, (_, workflow_id, phone) in zip(hashes, leads, strict=True)
+        }
         phones = sorted({phone for _, _, phone in leads})
         with self._database.transaction() as connection:
             found = connection.execute(
                 statement, {"sync": sync, "numbers": numbers_parameter(dialect, phones)}
             )
-            return Counter(run for *lead, run in plain_rows(found) if tuple(lead) in leads)
+            return Counter(run for *lead, run in plain_rows(found) if tuple(lead) in wanted)
 
     def newest_plans(self) -> list[PlanSummary]:
         """One a sync, by name."""

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation, plain_rows
+from dialnexa_pipeline.ledger.bulk import numbers_parameter, plain_rows
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.holds import holds_of_numbers
 from dialnexa_pipeline.ledger.numbering import workflow_number
 from dialnexa_pipeline.ledger.records import Holder
-from dialnexa_pipeline.ledger.tables import BATCH_OF_CLAIM, CLAIM_STATE, claims
+from dialnexa_pipeline.ledger.tables import BATCH_AND_CLAIM_OF_HOLD, CLAIM_STATE, claims
 
 _BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,22 +29,18 @@ class Holders:
         """
         dialect = self._database.dialect
         statement = sa.text(
-            "UPDATE claims SET live = :dead FROM batches "
-            f"WHERE claims.live AND claims.phone IN {numbers_relation(dialect)} "
-            f"AND claims.workflow_no = :workflow_no AND {BATCH_OF_CLAIM} "
+            "DELETE FROM holds WHERE (holds.phone, holds.workflow_no) IN ("
+            f"SELECT holds.phone, holds.workflow_no FROM {holds_of_numbers(dialect)} "
+            f"{BATCH_AND_CLAIM_OF_HOLD} WHERE holds.workflow_no = :workflow_no "
             f"AND {CLAIM_STATE} = 'enrolled' "
-            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff"
-        ).bindparams(
-            sa.bindparam("dead", type_=sa.Boolean),
-            sa.bindparam("cutoff", type_=claims.c.settled_at.type),
-        )
+            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
+        ).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type))
         with self._database.transaction() as connection:
             cutoff = self._database.now(connection) - older_than
             for workflow_id, phones in wanted.items():
                 connection.execute(
                     statement,
                     {
-                        "dead": False,
                         "workflow_no": workflow_number(connection, workflow_id),
                         "cutoff": cutoff,
                         "numbers": numbers_parameter(dialect, phones),
@@ -65,14 +62,12 @@ class Holders:
         """
         dialect = self._database.dialect
         statement = sa.text(
-            "SELECT batches.workflow_id, claims.phone, batches.sync, claims.lead_key, "
-            f"{CLAIM_STATE}, batches.state FROM {numbers_relation(dialect)} AS asked "
-            # SQLite keeps a CROSS JOIN's order: look each phone up, never scan the claims.
-            f"CROSS JOIN claims JOIN batches ON {BATCH_OF_CLAIM} "
+            "SELECT batches.workflow_id, holds.phone, batches.sync, holds.key_hash, "
+            f"{CLAIM_STATE}, batches.state FROM {holds_of_numbers(dialect)} "
+            f"{BATCH_AND_CLAIM_OF_HOLD} "
             # The plus: one step in the index per phone, not one per phone and workflow.
-            "WHERE +claims.workflow_no IN (SELECT workflow_no FROM workflows "
+            "WHERE +holds.workflow_no IN (SELECT workflow_no FROM workflows "
             "WHERE workflow_id IN :workflows) "
-            "AND claims.phone = asked.number AND claims.live "
             f"AND NOT ({CLAIM_STATE} = 'enrolled' "
             "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
         ).bindparams(

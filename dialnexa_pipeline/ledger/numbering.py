@@ -3,7 +3,7 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.tables import LAST_PLACE, PLACE_BITS, batches, claims, workflows
+from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
+from dialnexa_pipeline.ledger.tables import LAST_PLACE, PLACE_BITS, batches, claims
 
 # The place in its plan that a claim's number names, for the database to reckon.
 PLACE = claims.c.claim_no.bitwise_and(sa.literal_column(str(LAST_PLACE)))
@@ -90,38 +91,43 @@ def place_in(ref: str) -> int:
     return int(ref.rsplit("-", 1)[1], 16)
 
 
-def next_batch_number(connection: sa.Connection) -> int:
-    """The number of a batch to be added; SQLite's transactions write one at a time."""
+def next_batch_numbers(connection: sa.Connection, count: int) -> list[int]:
+    """Numbers of batches to be added; SQLite's transactions write one at a time."""
     if connection.dialect.name == "postgresql":
-        return int(connection.scalar(sa.text("SELECT nextval('ledger_numbers')")) or 0)
-    return int(connection.scalar(sa.select(sa.func.max(batches.c.batch_no))) or 0) + 1
+        drawn = sa.text("SELECT nextval('ledger_numbers') FROM generate_series(1, :count)")
+        return sorted(map(int, connection.execute(drawn, {"count": count}).scalars()))
+    newest = connection.scalar(sa.select(sa.func.max(batches.c.batch_no))) or 0
+    return list(range(newest + 1, newest + 1 + count))
 
 
 def workflow_number(connection: sa.Connection, workflow_id: str) -> int:
     """The number of a workflow, which gets one when it is first claimed in."""
-    known = sa.select(workflows.c.workflow_no).where(workflows.c.workflow_id == workflow_id)
-    number = connection.scalar(known)
-    if number is None:
-        connection.execute(
-            sa.text(
-                "INSERT INTO workflows (workflow_id) VALUES (:workflow_id) "
-                "ON CONFLICT (workflow_id) DO NOTHING"
-            ),
-            {"workflow_id": workflow_id},
-        )
-        number = connection.execute(known).scalar_one()
-    return int(number)
+    return workflow_numbers(connection, {workflow_id})[workflow_id]
 
 
-def claim_number_of(connection: sa.Connection, ref: str) -> int | None:
-    """The number of the claim that a ref names; None when no plan of this ledger made it."""
-    plan_id, _, place = ref.rpartition("-")
-    number = connection.scalar(
+def workflow_numbers(connection: sa.Connection, workflow_ids: Collection[str]) -> dict[str, int]:
+    """The numbers of some workflows."""
+    numbers = _known_workflows(connection, workflow_ids)
+    if len(numbers) == len(workflow_ids):
+        return numbers
+    connection.execute(
         sa.text(
-            "SELECT claims.claim_no FROM batches "
-            f"JOIN claims ON claims.claim_no = (batches.batch_no << {PLACE_BITS}) + :place "
-            "WHERE batches.plan_id = :plan_id"
-        ).bindparams(sa.bindparam("place", type_=sa.BigInteger)),
-        {"plan_id": plan_id, "place": int(place, 16)},
+            "INSERT INTO workflows (workflow_id) VALUES (:workflow_id) "
+            "ON CONFLICT (workflow_id) DO NOTHING"
+        ),
+        # One order for everybody: two planners must not wait for each other.
+        [{"workflow_id": each} for each in sorted(workflow_ids) if each not in numbers],
     )
-    return int(number) if number is not None else None
+    return _known_workflows(connection, workflow_ids)
+
+
+def _known_workflows(connection: sa.Connection, workflow_ids: Collection[str]) -> dict[str, int]:
+    asked = rows_relation(connection.dialect.name, {"workflow_id": "text"})
+    found = connection.execute(
+        sa.text(
+            "SELECT workflow_id, workflow_no FROM workflows "
+            f"WHERE workflow_id IN (SELECT workflow_id FROM {asked} AS asked)"
+        ),
+        {"rows": rows_parameter([[each] for each in workflow_ids])},
+    )
+    return {workflow_id: int(number) for workflow_id, number in found}

@@ -14,10 +14,11 @@ from dialnexa_pipeline.ledger.abandoned import (
     release_unsent,
 )
 from dialnexa_pipeline.ledger.approvals import Hold, pass_on_approval, refuse_when_held
+from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.claiming import NumberedCandidates, insert_claims
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import next_batch_number, place_of, workflow_number
+from dialnexa_pipeline.ledger.numbering import next_batch_numbers, workflow_numbers
 from dialnexa_pipeline.ledger.records import (
     BatchOnDisk,
     Candidates,
@@ -110,7 +111,7 @@ class Plans:
     ) -> set[int]:
         """Reserve each candidate's (workflow, phone); return the places in the plan that lost.
 
-        A candidate loses whose number is already claimed: the unique index decides, whoever else
+        A candidate loses whose number is already claimed: the database decides, whoever else
         is planning at this moment. Batches not yet known are added. All or nothing is written.
 
         Args:
@@ -126,24 +127,29 @@ class Plans:
             self._lock_open(connection, plan)
             if refused is not None:
                 self._list_refused(connection, plan, refused)
-            asked: list[NumberedCandidates] = []
-            for each in sorted(candidates, key=lambda each: each.workflow_id):
-                batch_no = self._add_batch(
-                    connection, plan, each, ref_column, hold_absent=hold_absent
-                )
-                workflow_no = workflow_number(connection, each.workflow_id)
-                asked.append(NumberedCandidates(each, batch_no, workflow_no))
-            lost = insert_claims(connection, asked)
-            for numbered in asked:
-                won = len(numbered.claim_nos)
-                if lost:
-                    won -= sum(place_of(number) in lost for number in numbered.claim_nos)
-                connection.execute(
-                    sa.update(batches)
-                    .where(batches.c.batch_no == numbered.batch_no)
-                    .values(row_count=batches.c.row_count + won)
-                )
-            return lost
+            if not candidates:
+                return set()
+            candidates = sorted(candidates, key=lambda each: each.workflow_id)
+            batch_nos = self._add_batches(
+                connection, plan, candidates, ref_column, hold_absent=hold_absent
+            )
+            workflow_nos = workflow_numbers(connection, {each.workflow_id for each in candidates})
+            claimed = insert_claims(
+                connection,
+                [
+                    NumberedCandidates(
+                        each, batch_nos[each.batch_id], workflow_nos[each.workflow_id]
+                    )
+                    for each in candidates
+                ],
+            )
+            connection.execute(
+                sa.update(batches)
+                .where(batches.c.batch_no == sa.bindparam("of_batch"))
+                .values(row_count=batches.c.row_count + sa.bindparam("won")),
+                [{"of_batch": batch_no, "won": won} for batch_no, won in claimed.won],
+            )
+            return claimed.lost
 
     def refuse(self, plan: Plan, rows: pa.Table, counts: Sequence[Count]) -> None:
         """Write down leads that get no claim, and how many there were by outcome and reason.
@@ -282,34 +288,47 @@ class Plans:
                 "more; nothing was sent by it. Look at the newer run, or run the sync again."
             )
 
-    def _add_batch(
+    def _add_batches(
         self,
         connection: sa.Connection,
         plan: Plan,
-        candidates: Candidates,
+        candidates: Sequence[Candidates],
         ref_column: str | None,
         *,
         hold_absent: bool,
-    ) -> int:
-        """The batch's number; the batch is added unless it is known."""
-        number = connection.scalar(
-            sa.select(batches.c.batch_no).where(batches.c.batch_id == candidates.batch_id)
+    ) -> dict[str, int]:
+        """The numbers of the candidates' batches; those not yet known are added."""
+        workflow_of = {each.batch_id: each.workflow_id for each in candidates}
+        asked = rows_relation(connection.dialect.name, {"batch_id": "text"})
+        known = connection.execute(
+            sa.text(
+                "SELECT batches.batch_id, batches.batch_no FROM batches "
+                f"WHERE batches.batch_id IN (SELECT batch_id FROM {asked} AS asked)"
+            ),
+            {"rows": rows_parameter([[batch_id] for batch_id in workflow_of])},
         )
-        if number is None:
-            number = next_batch_number(connection)
+        numbers = {batch_id: int(batch_no) for batch_id, batch_no in known}
+        new = [batch_id for batch_id in workflow_of if batch_id not in numbers]
+        if new:
+            now = self._database.now(connection)
+            numbers.update(zip(new, next_batch_numbers(connection, len(new)), strict=True))
             connection.execute(
-                sa.insert(batches).values(
-                    batch_id=candidates.batch_id,
-                    batch_no=number,
-                    plan_id=plan.plan_id,
-                    sync=plan.sync,
-                    partition_key=plan.partition_key,
-                    workflow_id=candidates.workflow_id,
-                    state="planned",
-                    ref_column=ref_column,
-                    hold_absent=hold_absent,
-                    row_count=0,
-                    created_at=self._database.now(connection),
-                )
+                sa.insert(batches),
+                [
+                    {
+                        "batch_id": batch_id,
+                        "batch_no": numbers[batch_id],
+                        "plan_id": plan.plan_id,
+                        "sync": plan.sync,
+                        "partition_key": plan.partition_key,
+                        "workflow_id": workflow_of[batch_id],
+                        "state": "planned",
+                        "ref_column": ref_column,
+                        "hold_absent": hold_absent,
+                        "row_count": 0,
+                        "created_at": now,
+                    }
+                    for batch_id in new
+                ],
             )
-        return int(number)
+        return numbers

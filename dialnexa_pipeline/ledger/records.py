@@ -48,10 +48,14 @@ class Candidates:
 
 
 class Holder(NamedTuple):
-    """Who holds the live claim of a (workflow, phone); a tuple, for there may be millions."""
+    """Who holds a (workflow, phone); a tuple, for there may be millions.
+
+    Attributes:
+        key_hash: of its lead's key (`key_hashes`).
+    """
 
     sync: str
-    lead_key: str
+    key_hash: int
     state: str
     batch_state: str
 

@@ -1,19 +1,32 @@
 """The ledger's rejected rows: what stands between a lead and its enrolment."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from dialnexa_pipeline.ledger.batch_claims import claims_of_batch, enrolled_claims
+from dialnexa_pipeline.ledger.bulk import (
+    numbers_parameter,
+    numbers_relation,
+    rows_parameter,
+    rows_relation,
+)
 from dialnexa_pipeline.ledger.columnar import columns_relation
+from dialnexa_pipeline.ledger.holds import key_hashes
 from dialnexa_pipeline.ledger.numbering import numbers_of_batch, of_batch
+from dialnexa_pipeline.ledger.packs import unpack
 from dialnexa_pipeline.ledger.records import REFUSED, REPLAY, Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
-    BATCH_OF_CLAIM,
-    CLAIMS_OF_BATCH,
-    PLACE_BITS,
+    BATCH_AND_CLAIM_OF_HOLD,
+    CLAIM_STATE,
     batches,
-    claim_states,
     claims,
     plan_reads,
     rejected_rows,
@@ -63,7 +76,9 @@ def list_unenrolled_claims(
     """Copy a batch's claims that are not enrolled into the rejected rows, by their state."""
     if not _has_unenrolled_claims(connection, batch):
         return
+    unpack(connection, batch.batch_no)
     first, last = numbers_of_batch(batch.batch_no)
+    dialect = connection.dialect.name
     connection.execute(
         sa.text(
             "INSERT INTO rejected_rows (workflow_id, lead_key, outcome, reason, detail, raw_phone,"
@@ -80,13 +95,7 @@ def list_unenrolled_claims(
             # Withdrawn with a reason: before it was sent.
             "AND (claims.state <> 'withdrawn' OR claims.reason IS NOT NULL) "
             # A lead that was enrolled meanwhile, through another batch, stands in nobody's way.
-            "AND NOT EXISTS (SELECT 1 FROM claims AS other "
-            f"JOIN batches ON batches.batch_no = other.claim_no >> {PLACE_BITS} "
-            "WHERE other.live AND other.phone = claims.phone "
-            "AND other.workflow_no = (SELECT workflow_no FROM workflows "
-            "WHERE workflow_id = :workflow_id) "
-            "AND COALESCE(other.state, batches.state) = 'enrolled' AND batches.sync = claims.sync "
-            "AND other.lead_key = claims.lead_key) "
+            f"AND claims.claim_no NOT IN {numbers_relation(dialect)} "
             "ORDER BY claims.workflow_id, claims.lead_key "
             f"{_ON_CONFLICT}"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
@@ -96,9 +105,26 @@ def list_unenrolled_claims(
             "first": first,
             "last": last,
             "partition_key": batch.partition_key,
-            "workflow_id": batch.workflow_id,
+            "numbers": numbers_parameter(dialect, enrolled_elsewhere(connection, batch)),
         },
     )
+
+
+def enrolled_elsewhere(connection: sa.Connection, batch: Batch) -> list[int]:
+    """Claims of an unpacked batch whose lead is enrolled through another batch."""
+    first, last = numbers_of_batch(batch.batch_no)
+    found = connection.execute(
+        sa.text(
+            "SELECT given.claim_no, given.lead_key, holds.key_hash FROM claims AS given "
+            "JOIN holds ON holds.phone = given.phone AND holds.workflow_no = given.workflow_no "
+            f"{BATCH_AND_CLAIM_OF_HOLD} WHERE given.claim_no BETWEEN :first AND :last "
+            "AND holds.claim_no <> given.claim_no AND batches.sync = :sync "
+            f"AND {CLAIM_STATE} = 'enrolled'"
+        ),
+        {"first": first, "last": last, "sync": batch.sync},
+    ).all()
+    hashes = key_hashes([row.lead_key for row in found]).tolist()
+    return [row.claim_no for row, own in zip(found, hashes, strict=True) if row.key_hash == own]
 
 
 def _has_unenrolled_claims(connection: sa.Connection, batch: Batch) -> bool:
@@ -121,15 +147,27 @@ def resolve_enrolled(
     """Mark rejected rows whose lead is enrolled now as resolved."""
     if not _lists_claimed_leads(connection, batch):
         return
-    first, last = numbers_of_batch(batch.batch_no)
+    state = sa.select(batches.c.state).where(batches.c.batch_no == batch.batch_no)
+    found = enrolled_claims(
+        connection, batch.batch_no, enrolled=connection.scalar(state) == "enrolled"
+    )
+    keys = found["lead_key"].filter(pc.fill_null(pc.equal(found["state"], "enrolled"), True))
+    if not len(keys):
+        return
+    relation = columns_relation(connection.dialect.name, {"lead_key": keys.combine_chunks()})
     connection.execute(
         sa.text(
             "UPDATE rejected_rows SET resolved_at = :now, change_id = :change_id "
-            "WHERE resolved_at IS NULL AND (sync, workflow_id, lead_key) IN ("
-            "SELECT sync, workflow_id, lead_key FROM claim_states "
-            "WHERE claim_no BETWEEN :first AND :last AND state = 'enrolled')"
+            "WHERE resolved_at IS NULL AND sync = :sync AND workflow_id = :workflow_id "
+            f"AND lead_key IN (SELECT lead_key FROM {relation.sql} AS enrolled)"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.resolved_at.type)),
-        {"now": now, "change_id": change_id, "first": first, "last": last},
+        {
+            "now": now,
+            "change_id": change_id,
+            "sync": batch.sync,
+            "workflow_id": batch.workflow_id,
+            **relation.parameters,
+        },
     )
 
 
@@ -174,60 +212,108 @@ def resolve_not_seen_again(
     )
     if connection.execute(before.limit(1)).first() is None:
         return
-    of_claim = (claim_states.c.sync, claim_states.c.workflow_id, claim_states.c.lead_key)
-    planned_again = sa.select(*of_claim).where(
-        claim_states.c.plan_id == plan.plan_id, claim_states.c.state == "planned"
+    is_unsettled = sa.and_(
+        batches.c.sync == plan.sync, batches.c.state.in_(("sending", "in_doubt"))
     )
-    unsettled = (
-        sa.select(*of_claim)
-        .join(batches, batches.c.batch_no == claim_states.c.batch_no)
-        .where(
-            batches.c.sync == plan.sync,
-            batches.c.state.in_(("sending", "in_doubt")),
-            claim_states.c.state.in_(("planned", "in_doubt")),
+    with _undecided_leads(
+        connection, sa.or_(batches.c.plan_id == plan.plan_id, is_unsettled)
+    ) as still_there:
+        # Sorted lists. A join or NOT IN may look at every claim for every row: PostgreSQL chooses
+        # by statistics, which do not know the rows of this very transaction.
+        gone = sa.except_(
+            before,
+            sa.select(
+                sa.literal(plan.sync, sa.Text), still_there.c.workflow_id, still_there.c.lead_key
+            ),
         )
+        connection.execute(
+            sa.update(rejected_rows)
+            .where(sa.tuple_(*key).in_(gone))
+            .values(resolved_at=now, change_id=change_id)
+        )
+
+
+@contextmanager
+def _undecided_leads(
+    connection: sa.Connection, which: sa.ColumnElement[bool]
+) -> Generator[sa.TableClause]:
+    """A table, within the block, of leads whose claims say what their batches do.
+
+    Args:
+        which: a condition on `batches`.
+    """
+    is_sqlite = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql(
+        "CREATE TEMPORARY TABLE undecided_leads (workflow_id TEXT NOT NULL, lead_key TEXT NOT NULL)"
+        + ("" if is_sqlite else " ON COMMIT DROP")
     )
-    # Sorted lists. A join or NOT IN may look at every claim for every row: PostgreSQL chooses
-    # by statistics, which do not know the rows of this very transaction.
-    gone = sa.except_(before, planned_again, unsettled)
-    connection.execute(
-        sa.update(rejected_rows)
-        .where(sa.tuple_(*key).in_(gone))
-        .values(resolved_at=now, change_id=change_id)
-    )
+    found = connection.execute(sa.select(batches.c.batch_no, batches.c.workflow_id).where(which))
+    for batch_no, workflow_id in found.all():
+        of_batch = claims_of_batch(connection, batch_no)
+        keys = of_batch["lead_key"].filter(pc.is_null(of_batch["state"]))
+        if not len(keys):
+            continue
+        relation = columns_relation(connection.dialect.name, {"lead_key": keys.combine_chunks()})
+        connection.execute(
+            sa.text(
+                "INSERT INTO undecided_leads (workflow_id, lead_key) "
+                f"SELECT :workflow_id, lead_key FROM {relation.sql} AS undecided"
+            ),
+            {"workflow_id": workflow_id, **relation.parameters},
+        )
+    yield sa.table("undecided_leads", sa.column("workflow_id"), sa.column("lead_key"))
+    connection.exec_driver_sql("DROP TABLE undecided_leads")
 
 
 def _resolve_surely_gone(
     connection: sa.Connection, plan: Plan, *, now: datetime, change_id: int
 ) -> None:
     """Resolve rows whose lead is enrolled, or was met by this plan under another workflow."""
-    open_rows = (
-        "SELECT sync, workflow_id, lead_key FROM rejected_rows WHERE sync = :sync "
-        "AND partition_key = :partition_key AND plan_id <> :plan_id AND resolved_at IS NULL"
+    parameters = {
+        "now": now,
+        "change_id": change_id,
+        "sync": plan.sync,
+        "partition_key": plan.partition_key,
+        "plan_id": plan.plan_id,
+    }
+    is_open = (
+        "rejected_rows.sync = :sync AND rejected_rows.partition_key = :partition_key "
+        "AND rejected_rows.plan_id <> :plan_id AND rejected_rows.resolved_at IS NULL"
     )
-    claimed = f"FROM batches JOIN claims ON {CLAIMS_OF_BATCH}"
-    connection.execute(
+    held = connection.execute(
         sa.text(
-            "UPDATE rejected_rows SET resolved_at = :now, change_id = :change_id "
-            "WHERE (sync, workflow_id, lead_key) IN ("
-            f"{open_rows} AND EXISTS (SELECT 1 FROM claims JOIN batches ON {BATCH_OF_CLAIM} "
-            "WHERE claims.live "
-            "AND claims.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
-            "AND claims.lead_key = rejected_rows.lead_key AND batches.sync = rejected_rows.sync "
-            "AND batches.workflow_id = rejected_rows.workflow_id "
-            "AND COALESCE(claims.state, batches.state) = 'enrolled') UNION "
-            # A key is one row of the source, which is in one workflow.
-            f"SELECT * FROM ({open_rows} AND lead_key IN ("
-            "SELECT lead_key FROM rejected_rows WHERE sync = :sync AND plan_id = :plan_id "
-            f"UNION SELECT claims.lead_key {claimed} WHERE batches.plan_id = :plan_id) EXCEPT "
-            f"SELECT batches.sync, batches.workflow_id, claims.lead_key {claimed} "
-            "WHERE batches.plan_id = :plan_id) AS moved)"
-        ).bindparams(sa.bindparam("now", type_=rejected_rows.c.resolved_at.type)),
-        {
-            "now": now,
-            "change_id": change_id,
-            "sync": plan.sync,
-            "partition_key": plan.partition_key,
-            "plan_id": plan.plan_id,
-        },
-    )
+            "SELECT rejected_rows.workflow_id, rejected_rows.lead_key, holds.key_hash "
+            "FROM rejected_rows JOIN holds "
+            "ON holds.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
+            f"{BATCH_AND_CLAIM_OF_HOLD} WHERE {is_open} "
+            # Of a lead that is refused for its number, that number is another lead's.
+            "AND rejected_rows.outcome <> 'duplicate' AND batches.sync = rejected_rows.sync "
+            f"AND batches.workflow_id = rejected_rows.workflow_id AND {CLAIM_STATE} = 'enrolled'"
+        ),
+        parameters,
+    ).all()
+    hashes = key_hashes([row.lead_key for row in held]).tolist()
+    enrolled = [
+        [row.workflow_id, row.lead_key]
+        for row, own in zip(held, hashes, strict=True)
+        if row.key_hash == own
+    ]
+    asked = rows_relation(connection.dialect.name, {"workflow_id": "text", "lead_key": "text"})
+    with _undecided_leads(connection, batches.c.plan_id == plan.plan_id):
+        connection.execute(
+            sa.text(
+                "UPDATE rejected_rows SET resolved_at = :now, change_id = :change_id "
+                "WHERE (sync, workflow_id, lead_key) IN ("
+                f"SELECT :sync, workflow_id, lead_key FROM {asked} AS enrolled UNION "
+                # A key is one row of the source, which is in one workflow.
+                "SELECT * FROM (SELECT sync, workflow_id, lead_key FROM rejected_rows "
+                f"WHERE {is_open} AND lead_key IN ("
+                "SELECT lead_key FROM rejected_rows WHERE sync = :sync AND plan_id = :plan_id "
+                "UNION SELECT lead_key FROM undecided_leads) EXCEPT "
+                "SELECT :sync, workflow_id, lead_key FROM undecided_leads) AS moved)"
+            ).bindparams(
+                sa.bindparam("now", type_=rejected_rows.c.resolved_at.type),
+                sa.bindparam("sync", type_=sa.Text),
+            ),
+            {**parameters, "rows": rows_parameter(enrolled)},
+        )

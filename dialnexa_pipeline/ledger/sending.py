@@ -8,23 +8,25 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.approvals import refuse_when_held
-from dialnexa_pipeline.ledger.bulk import columns_of, numbers_parameter, numbers_relation
+from dialnexa_pipeline.ledger.batch_claims import claims_of_batch
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.holds import hand_on
 from dialnexa_pipeline.ledger.numbering import (
     PLACE,
     claim_number,
     enrolment_refs,
-    next_batch_number,
-    of_batch,
+    next_batch_numbers,
     place_of,
     places_of,
 )
+from dialnexa_pipeline.ledger.packs import unpack
 from dialnexa_pipeline.ledger.records import Batch, BatchRows, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
 from dialnexa_pipeline.ledger.switches import refuse_when_stopped
 from dialnexa_pipeline.ledger.tables import CLAIMS_OF_BATCH, batches, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
+    are_numbered,
     claim_numbers,
     enrol_claims,
     finish_batch,
@@ -84,15 +86,10 @@ class Batches:
                     batches.c.batch_id == batch_id
                 )
             ).one()
-            numbers, phones = columns_of(
-                connection,
-                sa.select(claims.c.claim_no, claims.c.phone)
-                .where(of_batch(batch.batch_no))
-                .order_by(claims.c.claim_no),
-            )
+            found = claims_of_batch(connection, batch.batch_no)
         return BatchRows(
-            enrolment_refs(batch.plan_id, places_of(numbers)).to_pylist(),
-            [f"+{phone}" if phone is not None else "" for phone in phones],
+            enrolment_refs(batch.plan_id, places_of(found["claim_no"].to_numpy())).to_pylist(),
+            [f"+{phone}" if phone is not None else "" for phone in found["phone"].to_pylist()],
         )
 
     def claims_of(self, batch_id: str) -> list[Claim]:
@@ -218,10 +215,8 @@ class Batches:
         """sending → rejected: the rows named by ref go to one new batch, the rest to another."""
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
-            dialect = self._database.dialect
-            suspected = sa.text(f"claims.claim_no IN {numbers_relation(dialect)}").bindparams(
-                numbers=numbers_parameter(dialect, claim_numbers(batch, refs))
-            )
+            unpack(connection, batch.batch_no)
+            suspected = are_numbered(self._database.dialect, claim_numbers(batch, refs))
             children = [
                 self._move_planned_claims(connection, batch, now, suspected),
                 self._move_planned_claims(connection, batch, now),
@@ -236,6 +231,7 @@ class Batches:
         """
         with self._database.transaction() as connection:
             batch, now = self._own(connection, batch_id, owner)
+            unpack(connection, batch.batch_no)
             middle = connection.scalar(
                 sa.select(claims.c.claim_no)
                 .where(undecided(batch.batch_no))
@@ -309,12 +305,13 @@ class Batches:
         now: datetime,
         *conditions: sa.ColumnElement[bool] | sa.TextClause,
     ) -> str | None:
+        """A new batch of some claims of an unpacked one; its id, None when there are none."""
         child = secrets.token_hex(8)
         picked = (undecided(parent.batch_no), *conditions)
         count = connection.scalar(sa.select(sa.func.count()).select_from(claims).where(*picked))
         if not count:
             return None
-        child_no = next_batch_number(connection)
+        (child_no,) = next_batch_numbers(connection, 1)
         connection.execute(
             sa.insert(batches).values(
                 batch_id=child,
@@ -331,6 +328,7 @@ class Batches:
                 created_at=now,
             )
         )
+        hand_on(connection, parent.batch_no, child_no, *picked)
         moved = sa.literal(claim_number(child_no, 0), sa.BigInteger) + PLACE
         connection.execute(sa.update(claims).where(*picked).values(claim_no=moved))
         return child

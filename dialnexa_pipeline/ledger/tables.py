@@ -138,21 +138,40 @@ workflows = sa.Table(
 # A claim's number is its batch's number and its place in the plan: see `ledger.numbering`.
 PLACE_BITS = 32
 LAST_PLACE = (1 << PLACE_BITS) - 1
+_CLAIM_NO = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+# Who holds a number in a workflow, and by which claim: the one table that decides who is called.
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("phone", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("workflow_no", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("claim_no", sa.BigInteger, nullable=False),
+    # Tells whether a lead holds its number itself: see `ledger.holds.key_hashes`.
+    sa.Column("key_hash", sa.BigInteger, nullable=False),
+    # Rows lie in the index itself: numbers come in random order, and one page is changed, not two.
+    sqlite_with_rowid=False,
+)
+
+# Claims of a batch as they were made, in one blob, until one of them is changed: `ledger.packs`.
+packs = sa.Table(
+    "packs",
+    metadata,
+    sa.Column("first_claim_no", _CLAIM_NO, primary_key=True, autoincrement=False),
+    sa.Column("last_claim_no", sa.BigInteger, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+# Claims of unpacked batches.
 claims = sa.Table(
     "claims",
     metadata,
-    sa.Column(
-        "claim_no",
-        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    sa.Column("claim_no", _CLAIM_NO, primary_key=True, autoincrement=False),
     sa.Column("workflow_no", sa.BigInteger, nullable=False),
     sa.Column("lead_key", sa.Text, nullable=False),
     # Both are null after an erasure.
     sa.Column("raw_phone", sa.Text),
     sa.Column("phone", sa.BigInteger),
-    sa.Column("live", sa.Boolean, nullable=False),
     # Null: what its batch says, so that a batch of thousands is settled by one row.
     sa.Column("state", sa.Text),
     sa.Column("reason", sa.Text),
@@ -171,22 +190,18 @@ claims = sa.Table(
         sqlite_where=sa.text("state IS NOT NULL"),
         postgresql_where=sa.text("state IS NOT NULL"),
     ),
-    sa.Index(
-        "one_live_claim",
-        "phone",
-        "workflow_no",
-        unique=True,
-        sqlite_where=sa.text("live"),
-        postgresql_where=sa.text("live"),
-    ),
 )
 
-# Two ways to join: from a batch to its claims by their key, and from a claim to its batch.
+# Ways to join: from a batch to its claims by their key, from a claim to its batch, and from who
+# holds a number to the batch and to the claim, which has no row while it is packed.
 CLAIMS_OF_BATCH = (
     f"claims.claim_no BETWEEN batches.batch_no << {PLACE_BITS} "
     f"AND (batches.batch_no << {PLACE_BITS}) + {LAST_PLACE}"
 )
-BATCH_OF_CLAIM = f"batches.batch_no = claims.claim_no >> {PLACE_BITS}"
+BATCH_AND_CLAIM_OF_HOLD = (
+    f"JOIN batches ON batches.batch_no = holds.claim_no >> {PLACE_BITS} "
+    "LEFT JOIN claims ON claims.claim_no = holds.claim_no"
+)
 OWN_STATES = ("enrolled", "rejected", "released", "withdrawn")
 # What a claim says itself, or what its batch says for it.
 CLAIM_STATE = (
@@ -194,7 +209,7 @@ CLAIM_STATE = (
     "WHEN batches.state IN ('planned', 'sending', 'failed') THEN 'planned' "
     "ELSE batches.state END"
 )
-# A view: each claim with its state, so that readers need not know who says it.
+# A view: each claim that is not packed with its state, so that readers need not know who says it.
 claim_states = sa.Table(
     "claim_states",
     sa.MetaData(),

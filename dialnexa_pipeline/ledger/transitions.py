@@ -1,7 +1,7 @@
 """What every transition of a batch shares: reading it, enrolling its claims, ending it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,7 +14,9 @@ from dialnexa_pipeline.ledger.bulk import (
 )
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.holds import give_up
 from dialnexa_pipeline.ledger.numbering import claim_number, of_batch, place_in
+from dialnexa_pipeline.ledger.packs import unpack
 from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
 from dialnexa_pipeline.ledger.tables import batches, claim_states, claims, lead_ids
@@ -41,10 +43,11 @@ def select_batches(database: LedgerDatabase, *conditions: sa.ColumnElement[bool]
 def select_claims(
     database: LedgerDatabase, batch_id: str, *conditions: sa.ColumnElement[bool]
 ) -> list[Claim]:
-    """Claims of a batch, in file order."""
+    """Claims of a batch, in file order; they are rows from now on."""
     number = sa.select(batches.c.batch_no).where(batches.c.batch_id == batch_id)
     with database.transaction() as connection:
         batch_no = connection.execute(number).scalar_one()
+        unpack(connection, batch_no)
         statement = (
             sa.select(*_CLAIM_COLUMNS)
             .where(of_batch(batch_no, claim_states.c.claim_no), *conditions)
@@ -54,7 +57,8 @@ def select_claims(
 
 
 def count_claims(connection: sa.Connection, batch: Batch, state: str) -> int:
-    """How many claims of a batch are in a state."""
+    """How many claims of a batch are in a state; they are rows from now on."""
+    unpack(connection, batch.batch_no)
     statement = (
         sa.select(sa.func.count())
         .select_from(claim_states)
@@ -64,7 +68,7 @@ def count_claims(connection: sa.Connection, batch: Batch, state: str) -> int:
 
 
 def undecided(batch_no: int) -> sa.ColumnElement[bool]:
-    """Claims of a batch that say nothing themselves: whatever becomes of it becomes of them."""
+    """Claims of an unpacked batch that say nothing themselves: they become what it becomes."""
     return sa.and_(of_batch(batch_no), claims.c.state.is_(None))
 
 
@@ -110,6 +114,7 @@ def enrol_claims(
     """Undecided claims of the batch that are named by ref are enrolled, before the others are."""
     if not ids:
         return
+    unpack(connection, batch.batch_no)
     dialect = connection.dialect.name
     connection.execute(
         sa.text(
@@ -135,18 +140,16 @@ def reject_claims(
     relation = rows_relation(dialect, {"claim_no": "int", "reason": "text", "detail": "text"})
     own = _own(batch, rejected)
     numbers = claim_numbers(batch, own)
+    unpack(connection, batch.batch_no)
+    give_up(connection, batch.batch_no, undecided(batch.batch_no), are_numbered(dialect, numbers))
     connection.execute(
         sa.text(
-            "UPDATE claims SET state = 'rejected', live = :dead, settled_at = :now, "
+            "UPDATE claims SET state = 'rejected', settled_at = :now, "
             "reason = asked.reason, detail = asked.detail "
             f"FROM {relation} AS asked WHERE claims.claim_no = asked.claim_no "
             "AND claims.state IS NULL"
-        ).bindparams(
-            sa.bindparam("dead", type_=sa.Boolean),
-            sa.bindparam("now", type_=claims.c.settled_at.type),
-        ),
+        ).bindparams(sa.bindparam("now", type_=claims.c.settled_at.type)),
         {
-            "dead": False,
             "now": now,
             "rows": rows_parameter(
                 [(number, *rejected[ref]) for number, ref in zip(numbers, own, strict=True)]
@@ -181,6 +184,13 @@ def finish_batch(connection: sa.Connection, batch: Batch, now: datetime, **value
     if values["state"] != "planned":
         list_unenrolled_claims(connection, batch, now=now, change_id=change_id)
     resolve_enrolled(connection, batch, now=now, change_id=change_id)
+
+
+def are_numbered(dialect: str, numbers: Collection[int]) -> sa.TextClause:
+    """Claims with one of some numbers."""
+    return sa.text(f"claims.claim_no IN {numbers_relation(dialect)}").bindparams(
+        numbers=numbers_parameter(dialect, numbers)
+    )
 
 
 def claim_numbers(batch: Batch, refs: Iterable[str]) -> list[int]:

@@ -14,7 +14,9 @@ from dialnexa_pipeline.ledger.bulk import (
 )
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.numbering import batch_number_of, claim_number_of
+from dialnexa_pipeline.ledger.holds import give_up, hold
+from dialnexa_pipeline.ledger.numbering import claim_number, place_in
+from dialnexa_pipeline.ledger.packs import batch_of_ref, unpack, unpack_leads
 from dialnexa_pipeline.ledger.tables import batches, changes, claim_states, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
     finish_batch,
@@ -55,6 +57,7 @@ class Withdrawals:
 
     def of_phones(self, phones: Collection[int]) -> list[StandingClaim]:
         """Every standing claim of some numbers, in any sync and workflow."""
+        unpack_leads(self._database, phones=phones)
         dialect = self._database.dialect
         return self._standing(
             f"claims.phone IN {numbers_relation(dialect)}",
@@ -63,6 +66,7 @@ class Withdrawals:
 
     def of_leads(self, sync: str, lead_keys: Collection[str]) -> list[StandingClaim]:
         """The standing claims of some leads of a sync."""
+        unpack_leads(self._database, lead_keys=lead_keys, sync=sync)
         relation = rows_relation(self._database.dialect, {"lead_key": "text"})
         return self._standing(
             "claims.sync = :sync "
@@ -78,7 +82,11 @@ class Withdrawals:
             detail: who withdrew it and why.
         """
         with self._database.transaction() as connection:
-            number = claim_number_of(connection, enrolment_ref)
+            batch_no = batch_of_ref(connection, enrolment_ref)
+            if batch_no is None:
+                return
+            unpack(connection, batch_no)
+            number = claim_number(batch_no, place_in(enrolment_ref))
             connection.execute(
                 sa.select(claims.c.claim_no).where(claims.c.claim_no == number).with_for_update()
             )
@@ -89,18 +97,15 @@ class Withdrawals:
             ).first()
             if claim is None:
                 return
-            # A claim past the sync's dedupe duration comes to life again, unless another lives.
-            others = sa.exists().where(
-                claims.c.workflow_no == claim.workflow_no,
-                claims.c.phone == claim.phone,
-                # As the index says it: SQLite would not see that `live = 1` is the same.
-                sa.text("claims.live"),
-            )
-            alone = claim.live or not connection.scalar(sa.select(others))
+            if claim.phone is not None:
+                # Held anew: who ends it at this moment, past `dedupe`, does not end the new hold.
+                give_up(connection, batch_no, claims.c.claim_no == number)
+                # One past the sync's dedupe duration comes to life again, unless another lives.
+                hold(connection, claim.claim_no, claim.workflow_no, claim.phone, claim.lead_key)
             connection.execute(
                 sa.update(claims)
                 .where(claims.c.claim_no == number)
-                .values(state="withdrawn", live=alone, detail=detail, settled_at=claim.settled_at)
+                .values(state="withdrawn", detail=detail, settled_at=claim.settled_at)
             )
             now = self._database.now(connection)
             note_change(connection, now, claim.sync, claim.plan_id, claim.batch_id)
@@ -115,13 +120,13 @@ class Withdrawals:
             How many other leads wait for the next run now; None when the claim was sent meanwhile.
         """
         with self._database.transaction() as connection:
-            number = claim_number_of(connection, enrolment_ref)
-            if number is None:
+            batch_no = batch_of_ref(connection, enrolment_ref)
+            if batch_no is None:
                 return None
-            # Of the batch, for a refusal may move the claim out of it at this moment.
+            # A refusal may move the claim out of the batch before this has locked it.
             claim = connection.execute(
                 sa.select(batches.c.plan_id, batches.c.batch_id).where(
-                    batches.c.batch_no == batch_number_of(number)
+                    batches.c.batch_no == batch_no
                 )
             ).one()
             state = connection.scalar(
@@ -131,9 +136,11 @@ class Withdrawals:
             if batch.state not in {"planned", "failed"}:
                 return None
             now = self._database.now(connection)
+            unpack(connection, batch_no)
+            number = claim_number(batch_no, place_in(enrolment_ref))
             withdrawn = connection.execute(
                 sa.update(claims)
-                .where(claims.c.claim_no == number, undecided(batch.batch_no))
+                .where(claims.c.claim_no == number, undecided(batch_no))
                 .values(state="withdrawn", settled_at=now, reason=_WITHDRAWN_UNSENT, detail=detail)
             )
             if withdrawn.rowcount == 0:
@@ -170,9 +177,8 @@ class Withdrawals:
     def _release(self, connection: sa.Connection, batch_id: str) -> int:
         now = self._database.now(connection)
         batch = lock_batch(connection, batch_id)
-        others = connection.execute(
-            sa.update(claims).where(undecided(batch.batch_no)).values(live=False)
-        ).rowcount
+        unpack(connection, batch.batch_no)
+        others = give_up(connection, batch.batch_no, undecided(batch.batch_no))
         finish_batch(connection, batch, now, state="released", settled_at=now)
         return others
 

@@ -8,14 +8,19 @@ from dialnexa_pipeline.ledger import Candidates, Ledger, Plan
 
 
 def candidates(
-    numbers: Sequence[int], batch_id: str = "b1", *, workflow: str = "wf", first_seq: int = 0
+    numbers: Sequence[int],
+    batch_id: str = "b1",
+    *,
+    workflow: str = "wf",
+    first_seq: int = 0,
+    keys: Sequence[str] | None = None,
 ) -> Candidates:
-    """One candidate per number, keyed by it."""
+    """One candidate per number, keyed by it unless `keys` are given."""
     return Candidates(
         batch_id,
         workflow,
         first_seq,
-        pa.array([f"k{n}" for n in numbers], pa.string()),
+        pa.array(keys if keys is not None else [f"k{n}" for n in numbers], pa.string()),
         pa.array([str(n) for n in numbers], pa.string()),
         pa.array([919800000000 + n for n in numbers], pa.int64()),
     )

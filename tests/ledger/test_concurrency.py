@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger import Ledger
-from dialnexa_pipeline.ledger.tables import claims, plans
+from dialnexa_pipeline.ledger.tables import holds, plans
 from tests.ledger.candidates import claim
 from tests.ledger.steps import LEASE, on_disk, planned
 
@@ -47,9 +47,7 @@ def together(count: int, act: Callable[[int], object]) -> list[object]:
 def live_claims(url: str) -> int:
     engine = sa.create_engine(url)
     with engine.connect() as connection:
-        found = connection.scalar(
-            sa.select(sa.func.count()).select_from(claims).where(claims.c.live)
-        )
+        found = connection.scalar(sa.select(sa.func.count()).select_from(holds))
     engine.dispose()
     return int(found or 0)
 

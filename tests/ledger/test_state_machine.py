@@ -17,8 +17,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from benchmarks.chaos.all_claims import show_all_claims
 from dialnexa_pipeline.ledger import Count, LeaseLost, Ledger, Plan, PlanSuperseded, enrolment_ref
-from dialnexa_pipeline.ledger.tables import batches, claim_states
+from dialnexa_pipeline.ledger.tables import batches
 from tests.ledger.candidates import candidates
 from tests.ledger.model import Effect, Listing, Model, ModelBatch
 from tests.ledger.refused import refused_table
@@ -86,6 +87,15 @@ class LedgerMachine(RuleBasedStateMachine):
         if self.shares:
             actions += [lambda: self.answer_late(choice, answer, owner)]
         actions[pick % len(actions)]()
+
+    @rule(choice=_CHOICE)
+    def somebody_looks_at_a_batch(self, choice: int) -> None:
+        """Who asks for claims has them unpacked, which changes nothing that anybody sees."""
+        if self.model.batches:
+            batch = self._pick(choice)
+            shown = self.ledger.batches.claims_of(batch.batch_id)
+            refs = {claim.ref for claim in self.model.claims_of(batch.batch_id)}
+            assert {claim.enrolment_ref for claim in shown} == refs
 
     @rule(pick=_CHOICE, choice=_CHOICE, times=st.integers(1, 3))
     def reconcilers_go_on(self, pick: int, choice: int, times: int) -> None:
@@ -344,8 +354,10 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def the_ledger_is_the_model(self) -> None:
         with self.engine.connect() as connection:
+            show_all_claims(connection)
             rows = connection.execute(
-                sa.select(claim_states).where(claim_states.c.workflow_id == self.workflow)
+                sa.text("SELECT * FROM all_claims WHERE workflow_id = :workflow"),
+                {"workflow": self.workflow},
             ).all()
             states = connection.execute(
                 sa.select(batches.c.batch_id, batches.c.state).where(

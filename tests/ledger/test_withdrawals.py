@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
@@ -45,10 +46,13 @@ def erase(ledger: Ledger) -> None:
 
 
 def texts(url: str) -> list[str]:
-    """Every value of every row of the ledger."""
+    """Every value of every row of the ledger, and of every packed claim."""
     engine = sa.create_engine(url)
     found: list[str] = []
     with engine.connect() as connection:
+        for pack in connection.execute(sa.text("SELECT content FROM packs")).scalars():
+            rows = pa.ipc.open_stream(pack).read_all().to_pylist()
+            found += [str(value) for row in rows for value in row.values()]
         for table in sa.inspect(engine).get_table_names():
             for row in connection.execute(sa.text(f"SELECT * FROM {table}")):
                 found += map(str, row)
@@ -140,6 +144,17 @@ def test_an_erased_number_is_nowhere_in_the_ledger(
         assert b"9800000003" not in file.read_bytes()
     assert ledger.erasures.known([HASHER.hash(PHONE), "?"]) == {HASHER.hash(PHONE)}
     assert ledger.erasures.key_ids() == {HASHER.key_id}
+
+
+def test_an_erased_number_is_out_of_packed_claims_that_hold_nothing(
+    ledger: Ledger, ledger_url: str
+) -> None:
+    planned(ledger)
+    ledger.plans.begin(sync="a", partition_key="", run_id="r2")
+    assert str(PHONE) in texts(ledger_url)
+    erase(ledger)
+    assert str(PHONE) not in texts(ledger_url)
+    assert str(PHONE + 1) in texts(ledger_url)
 
 
 def test_a_number_with_a_standing_claim_is_not_erased(ledger: Ledger, ledger_url: str) -> None:
