@@ -1,17 +1,13 @@
 """Workflows that were filled while they slept, and that still have to be activated."""
 
-# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
-# pyright: reportAttributeAccessIssue=false
-
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.accounts import claims_by_state
-from dialnexa_pipeline.ledger.batch_claims import enrolled_claims
+from dialnexa_pipeline.ledger.batch_claims import still_enrolled
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
 from dialnexa_pipeline.ledger.tables import activations, batches
@@ -94,12 +90,7 @@ class Activations:
             of_plans = list(batch_nos)
         for batch_no in of_plans:
             with self._database.transaction() as connection:
-                state = sa.select(batches.c.state).where(batches.c.batch_no == batch_no)
-                found = enrolled_claims(
-                    connection, batch_no, enrolled=connection.scalar(state) == "enrolled"
-                )
-            is_enrolled = pc.fill_null(pc.equal(found["state"], "enrolled"), True)
-            phones = found["phone"].filter(is_enrolled).drop_null().to_pylist()
+                phones = still_enrolled(connection, batch_no)["phone"].drop_null().to_pylist()
             # Not within the transaction: whoever takes them may ask the ledger something too.
             yield from phones
 

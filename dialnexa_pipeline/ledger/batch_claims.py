@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger.bulk import MOMENT, columns_of, moments_of
 from dialnexa_pipeline.ledger.numbering import of_batch
 from dialnexa_pipeline.ledger.packs import packed_claims
-from dialnexa_pipeline.ledger.tables import claims
+from dialnexa_pipeline.ledger.tables import batches, claims
 
 _COLUMNS = (
     claims.c.claim_no,
@@ -64,6 +64,13 @@ def enrolled_claims(connection: sa.Connection, batch_no: int, *, enrolled: bool)
         pc.and_(pc.equal(state, "withdrawn"), pc.is_null(found["reason"])),
     )
     return found.filter(pc.fill_null(says_so, enrolled))
+
+
+def still_enrolled(connection: sa.Connection, batch_no: int) -> pa.Table:
+    """Claims of a batch that are enrolled and not withdrawn (`CLAIMS`), in file order."""
+    state = sa.select(batches.c.state).where(batches.c.batch_no == batch_no)
+    found = enrolled_claims(connection, batch_no, enrolled=connection.scalar(state) == "enrolled")
+    return found.filter(pc.fill_null(pc.equal(found["state"], "enrolled"), True))
 
 
 def _rows(connection: sa.Connection, batch_no: int) -> pa.Table:

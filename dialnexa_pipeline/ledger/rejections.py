@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.batch_claims import claims_of_batch, enrolled_claims
+from dialnexa_pipeline.ledger.batch_claims import claims_of_batch, still_enrolled
 from dialnexa_pipeline.ledger.bulk import (
     numbers_parameter,
     numbers_relation,
@@ -147,11 +147,7 @@ def resolve_enrolled(
     """Mark rejected rows whose lead is enrolled now as resolved."""
     if not _lists_claimed_leads(connection, batch):
         return
-    state = sa.select(batches.c.state).where(batches.c.batch_no == batch.batch_no)
-    found = enrolled_claims(
-        connection, batch.batch_no, enrolled=connection.scalar(state) == "enrolled"
-    )
-    keys = found["lead_key"].filter(pc.fill_null(pc.equal(found["state"], "enrolled"), True))
+    keys = still_enrolled(connection, batch.batch_no)["lead_key"]
     if not len(keys):
         return
     relation = columns_relation(connection.dialect.name, {"lead_key": keys.combine_chunks()})
