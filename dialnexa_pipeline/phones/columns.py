@@ -15,7 +15,7 @@ from dialnexa_pipeline.phones.digits import read_plain_numbers
 from dialnexa_pipeline.phones.parsing import METADATA_VERSION, REGIONS, Verdict, parse_phone
 from dialnexa_pipeline.phones.plans import UNDECIDED_PLAN
 from dialnexa_pipeline.phones.reading import Reader
-from dialnexa_pipeline.phones.spelling import read_spelling
+from dialnexa_pipeline.phones.spelling import mend_spellings, read_spelling
 
 _SEPARATOR = "\x1f"
 _AUDIT_EVERY = 1_000
@@ -150,8 +150,8 @@ def normalise_phones(
     """
     phones = _phones(raw, country, (default_country or "").strip().upper())
     verdicts = _Verdicts(len(phones.texts), allowed_types)
-    everything = np.arange(len(phones.texts))
-    _look_up(phones, everything, verdicts)
+    _look_up(phones, np.arange(len(phones.texts)), verdicts)
+    _look_up_mended(phones, np.flatnonzero(verdicts.numbers < 0), verdicts)
     _audit(phones, np.flatnonzero(verdicts.numbers >= 0)[::_AUDIT_EVERY], verdicts, allowed_types)
     _parse_rest(phones, np.flatnonzero(verdicts.numbers < 0), verdicts, allowed_types)
     return verdicts.table()
@@ -175,6 +175,15 @@ def _look_up(phones: _Phones, rows: _Rows, verdicts: _Verdicts) -> None:
     verdicts.put_read(
         rows.take(plain.rows.take(decided)), reading.plan.take(decided), reading.key.take(decided)
     )
+
+
+def _look_up_mended(phones: _Phones, rows: _Rows, verdicts: _Verdicts) -> None:
+    """Put what the tables decide once the most frequent damage is mended."""
+    rest = phones.take(rows)
+    mended = mend_spellings(rest.texts)
+    changed = np.flatnonzero(pc.not_equal(mended, rest.texts).to_numpy(zero_copy_only=False))
+    texts = mended.take(pa.array(changed))
+    _look_up(_Phones(texts, rest.names, rest.regions.take(changed)), rows.take(changed), verdicts)
 
 
 def _parse_rest(

@@ -52,6 +52,8 @@ class Positions:
         self.takes = [0] * 10
         self.ends = 0
         self._follow: list[int] = []
+        # Each state is asked for once a digit.
+        self._after: dict[int, int] = {}
 
     def add(self, pattern: str, *, then_anything: bool = False) -> Pattern:
         """Add a pattern.
@@ -62,17 +64,20 @@ class Positions:
         Raises:
             UnknownPattern: it holds something that the metadata never did.
         """
+        self._after.clear()
         found = self._sequence(parser.parse(pattern))
         return self._then(found, self._any_digits()) if then_anything else found
 
     def after(self, state: int) -> int:
         """The positions that may read the next digit."""
-        found = 0
-        while state:
-            lowest = state & -state
-            found |= self._follow[lowest.bit_length() - 1]
-            state ^= lowest
-        return found
+        if state not in self._after:
+            found, left = 0, state
+            while left:
+                lowest = left & -left
+                found |= self._follow[lowest.bit_length() - 1]
+                left ^= lowest
+            self._after[state] = found
+        return self._after[state]
 
     def _position(self, digits: int) -> Pattern:
         bit = 1 << len(self._follow)

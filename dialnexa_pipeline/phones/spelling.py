@@ -1,7 +1,13 @@
 """What a spelling gives away before parsing: spreadsheet damage, letters, extensions."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 import re
 from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")
 # Seven digits or more before the point: `98765.00000` is a number written in two groups.
@@ -62,3 +68,17 @@ def read_spelling(raw: str | None) -> Spelling:
         has_digits = any(character.isdigit() for character in text)
         return Spelling(text, "letters" if has_digits else "not_a_number")
     return Spelling(text)
+
+
+def mend_spellings(texts: pa.StringArray) -> pa.StringArray:
+    """The two most frequent repairs of `read_spelling`, for a whole column.
+
+    Args:
+        texts: no nulls.
+
+    Returns:
+        A text of digits and separators is here what `read_spelling` makes of it; of others nothing
+        is said.
+    """
+    bare = pc.replace_substring_regex(texts, r"^'([+0-9(])", r"\1")
+    return pc.replace_substring_regex(bare, r"^(\+?[0-9]{7,})\.0+$", r"\1")

@@ -36,6 +36,29 @@ def test_no_verdict_differs(corpus: str, seed: int) -> None:
     assert exactness.differences(list(cases)) == []
 
 
+@given(
+    texts=st.lists(
+        st.one_of(
+            st.text(alphabet="'+0123456789.0 -()=e", max_size=16),
+            st.builds(
+                "{}{}{}".format,
+                st.sampled_from(["", "'", "' ", "''", "'=", "'-", "'("]),
+                st.sampled_from(
+                    ["+919876543210", "9876543210", "98765 43210", "12345", "2125550142"]
+                ),
+                st.sampled_from(["", ".", ".0", ".00", ".0 ", ".5", ".0'", ".01", "0.0.0"]),
+            ),
+        ),
+        max_size=20,
+    ),
+    region=st.sampled_from(["IN", "US", "IT", ""]),
+)
+def test_what_a_spreadsheet_damaged_is_mended_in_columns_as_one_by_one(
+    texts: list[str], region: str
+) -> None:
+    assert exactness.differences([(text, region) for text in ["98765 43210", *texts]]) == []
+
+
 def test_no_verdict_differs_after_any_transition() -> None:
     every_tenth = itertools.islice(exactness.transition_cover(), 3, None, 10)
     assert exactness.differences(list(every_tenth)) == []
