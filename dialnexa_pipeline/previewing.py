@@ -130,7 +130,8 @@ class Judge:
         for index in pc.indices_nonzero(pc.is_null(leads["outcome"])).to_pylist():
             undecided.setdefault(workflows[index], []).append(index)
         holders = self._ledger.holders.find(
-            {workflow: [phones[row] for row in rows] for workflow, rows in undecided.items()},
+            undecided.keys(),
+            sorted({phones[row] for rows in undecided.values() for row in rows}),
             forgotten_after=self._dedupe,
         )
         for workflow, rows in undecided.items():

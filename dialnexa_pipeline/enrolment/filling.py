@@ -24,7 +24,7 @@ from dialnexa_pipeline.leads import (
     xlsx_header_bytes,
     xlsx_row_bytes,
 )
-from dialnexa_pipeline.ledger import BatchOnDisk, Ledger, Plan
+from dialnexa_pipeline.ledger import BatchOnDisk, Plan
 from dialnexa_pipeline.store import Store
 
 
@@ -147,10 +147,9 @@ def write_files(
     *,
     plan: Plan,
     limits: BatchLimits,
-    ledger: Ledger,
     store: Store,
-) -> None:
-    """Write the files of batches, then note them in the ledger: before that nothing is sent.
+) -> list[BatchOnDisk]:
+    """Write the files of batches; before the ledger has noted them, nothing is sent.
 
     Args:
         columns: the header.
@@ -169,9 +168,7 @@ def write_files(
         stored = store.write(path, content)
         reach("plan.file_written")
         written.append(BatchOnDisk(batch.batch_id, path, stored.sha256, stored.bytes))
-    if written:
-        ledger.plans.batches_are_on_disk(written)
-        reach("plan.file_noted")
+    return written
 
 
 def batch_path(plan: Plan, workflow_id: str, batch_id: str, file_format: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 _Numbers = npt.NDArray[np.int64]
 
@@ -36,10 +37,10 @@ class InFlight:
         before = sum(len(earlier) for _, earlier in self._asked)
         all_codes = np.concatenate([*(each for each, _ in self._asked), numbered])
         all_phones = np.concatenate([*(each for _, each in self._asked), phones])
-        # A stable sort: of equal rows the earliest comes first.
-        order = np.lexsort((all_phones, all_codes))
-        is_first = np.ones(len(order), np.bool_)
-        is_first[order[1:]] = (np.diff(all_codes[order]) != 0) | (np.diff(all_phones[order]) != 0)
+        # Codes are given as values come: a row with a higher one is the first of its kind.
+        by_phone = _codes_of(all_phones)
+        pairs = _codes_of(all_codes * len(by_phone) + by_phone)
+        is_first = np.diff(np.maximum.accumulate(pairs), prepend=-1) > 0
         return is_first[before:]
 
     def add(self, workflows: Sequence[str], codes: _Numbers, phones: _Numbers) -> None:
@@ -49,3 +50,8 @@ class InFlight:
     def _numbered(self, workflows: Sequence[str], codes: _Numbers) -> _Numbers:
         numbers = [self._number_of.setdefault(each, len(self._number_of)) for each in workflows]
         return np.array(numbers, np.int64)[codes]
+
+
+def _codes_of(values: _Numbers) -> _Numbers:
+    """Each value's place among the distinct ones, in the order in which they come first."""
+    return pa.array(values).dictionary_encode().indices.to_numpy().astype(np.int64)

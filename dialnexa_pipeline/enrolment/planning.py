@@ -41,6 +41,8 @@ from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
 
 _CHUNK_ROWS = 65_536
+# What is needed of a lead to judge it; the rest is looked at only where it is planned.
+_JUDGED = (*CLAIMED, "country", "outcome", "reason")
 # In the source's order numbers lie anywhere in the index of claims: of a large one a chunk changes
 # nearly as many pages as it has rows, and several chunks together change hardly more.
 _CHUNKS_AT_ONCE = 2
@@ -116,8 +118,9 @@ def plan_leads(
 def _planned(
     parquet: pq.ParquetFile, planner: "_Planner", erased: ErasedPeople | None
 ) -> Generator[PlannedChunk]:
-    for leads in leads_to_plan(parquet, _CHUNK_ROWS):
-        yield planner.plan(erased.redact(leads) if erased is not None else leads)
+    chunks = leads_to_plan(parquet, _CHUNK_ROWS)
+    # A loop's variable would keep each chunk in memory until the next one is read.
+    yield from map(planner.plan, map(erased.redact, chunks) if erased is not None else chunks)
     yield planner.end()
 
 
@@ -149,8 +152,9 @@ class _Planner:
         """Plan one chunk of screened leads (columns as `leads.screen` gives them)."""
         unclaimed = Unclaimed(self._plan.sync)
         undecided = pc.is_null(leads["outcome"])
-        unclaimed.add_screened(leads.filter(pc.invert(undecided)))
-        eligible = leads.filter(undecided)
+        judged = leads.select(_JUDGED)
+        unclaimed.add_screened(judged.filter(pc.invert(undecided)))
+        eligible = judged.filter(undecided)
         workflows = eligible["workflow_id"].combine_chunks().dictionary_encode()
         names: list[str] = workflows.dictionary.to_pylist()
         codes = workflows.indices.to_numpy().astype(np.int64)
@@ -163,7 +167,8 @@ class _Planner:
         free = np.flatnonzero(is_free)
         free = free[np.argsort(codes[free], kind="stable")]
         self._in_flight.add(names, codes[free], phones[free])
-        return self._chunk(eligible.take(free), names, codes[free], unclaimed)
+        rows = pc.indices_nonzero(undecided).take(pa.array(free))
+        return self._chunk(leads.take(rows), names, codes[free], unclaimed)
 
     def end(self) -> PlannedChunk:
         """A chunk without leads, after which no batch is open."""
@@ -176,15 +181,10 @@ class _Planner:
         self, names: Sequence[str], codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
     ) -> tuple[Mapping[tuple[str, int], Holder], npt.NDArray[np.bool_]]:
         """Who holds the numbers, and which rows are therefore held."""
-        by_code = np.argsort(codes, kind="stable")
-        bounds = np.searchsorted(codes[by_code], np.arange(len(names) + 1))
-        wanted = {
-            name: phones[by_code[first:last]].tolist()
-            for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
-        }
         if self._dedupe is not None:
-            self._ledger.holders.expire(wanted, older_than=self._dedupe)
-        holders = self._ledger.holders.find(wanted)
+            asked = _by_workflow(names, codes, phones)
+            self._ledger.holders.expire(asked, older_than=self._dedupe)
+        holders = self._ledger.holders.find(names, np.unique(phones).tolist())
         is_held = np.zeros(len(phones), np.bool_)
         if holders:
             held = np.fromiter((phone for _, phone in holders), np.int64, len(holders))
@@ -267,6 +267,15 @@ class _Planner:
             refs = enrolment_refs(self._plan.plan_id, places)
             columns[self._limits.ref_column] = pa.chunked_array([refs])
         return pa.table(columns)
+
+
+def _by_workflow(
+    names: Sequence[str], codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
+) -> dict[str, list[int]]:
+    by_code = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    shares = np.split(phones[by_code], ends[:-1])
+    return {name: share.tolist() for name, share in zip(names, shares, strict=True)}
 
 
 def _eligible(parquet: pq.ParquetFile) -> Counter[str]:

@@ -75,8 +75,10 @@ def leads_to_plan(parquet: pq.ParquetFile, at_once: int) -> Iterator[pa.Table]:
                 yield pa.concat_tables([*waiting, leads.slice(0, at_once - rows)]).combine_chunks()
                 leads = leads.slice(at_once - rows)
                 waiting, rows = [], 0
-            waiting.append(leads)
-            rows += leads.num_rows
+            # An empty slice would keep its table in memory, and make the next one be copied.
+            if leads.num_rows:
+                waiting.append(leads)
+                rows += leads.num_rows
     if rows:
         yield pa.concat_tables(waiting).combine_chunks()
 

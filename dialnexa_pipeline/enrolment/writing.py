@@ -10,12 +10,13 @@ from itertools import chain
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dialnexa_pipeline.behind import Behind
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatch, Share, write_files
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.ledger import Candidates, Ledger, Plan
+from dialnexa_pipeline.ledger import BatchOnDisk, Candidates, Ledger, Plan
 from dialnexa_pipeline.store import Store
 
 # What is needed of a lead to claim its number, or to say who was faster.
@@ -75,6 +76,8 @@ class ChunkWriter:
         self._files = files
         self._chunks_at_once = chunks_at_once
         self._waiting: list[PlannedChunk] = []
+        # Nothing is sent before the plan is ready, so the ledger learns of all files at once.
+        self._on_disk: list[BatchOnDisk] = []
 
     def write(self, chunk: PlannedChunk) -> None:
         """Take a chunk, and write as soon as enough of them wait."""
@@ -83,9 +86,11 @@ class ChunkWriter:
             self._write_waiting()
 
     def end(self) -> None:
-        """Write what waits, and note how many leads of all chunks got no claim."""
+        """Write what waits; note the files, and how many leads of all chunks got no claim."""
         self._write_waiting()
         self._files.wait()
+        self._ledger.plans.batches_are_on_disk(self._on_disk)
+        reach("plan.file_noted")
         rows = self._take_late()
         self._ledger.plans.refuse(self._plan, rows, self._counted.counts)
 
@@ -102,13 +107,8 @@ class ChunkWriter:
 
     def _write_files(self, full: Sequence[tuple[Sequence[OpenBatch], Sequence[str]]]) -> None:
         for batches, columns in full:
-            write_files(
-                batches,
-                columns,
-                plan=self._plan,
-                limits=self._limits,
-                ledger=self._ledger,
-                store=self._store,
+            self._on_disk += write_files(
+                batches, columns, plan=self._plan, limits=self._limits, store=self._store
             )
 
     def _claim(self, chunks: Sequence[PlannedChunk]) -> None:
@@ -138,11 +138,9 @@ class ChunkWriter:
 
     def _refuse_lost(self, leads: pa.Table) -> None:
         """A chunk claimed with this one, or another run, was faster: the database decided."""
-        wanted: dict[str, list[int]] = {}
-        numbers = zip(leads["workflow_id"].to_pylist(), leads["phone_key"].to_pylist(), strict=True)
-        for workflow_id, phone in numbers:
-            wanted.setdefault(workflow_id, []).append(phone)
-        self._late.add_held(leads, self._ledger.holders.find(wanted))
+        workflows = pc.unique(leads["workflow_id"]).to_pylist()
+        phones = np.unique(leads["phone_key"].to_numpy()).tolist()
+        self._late.add_held(leads, self._ledger.holders.find(workflows, phones))
 
     def _take_late(self) -> pa.Table:
         late, self._late = self._late, Unclaimed(self._plan.sync)

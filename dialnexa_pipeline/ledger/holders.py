@@ -49,15 +49,15 @@ class Holders:
 
     def find(
         self,
-        wanted: Mapping[str, Collection[int]],
+        workflows: Collection[str],
+        phones: Collection[int],
         *,
         forgotten_after: timedelta | None = None,
     ) -> dict[tuple[str, int], Holder]:
-        """(workflow, phone) → holder of its live claim, for those that have one.
+        """(workflow, phone) → holder of its live claim, for those of some workflows and phones.
 
         Args:
-            wanted: workflow → phones; a holder in one of these workflows may be told of a phone
-                that was asked for in another one.
+            phones: each once; in rising order the index's pages are read once.
             forgotten_after: leave out enrolled claims that `expire` would end.
         """
         dialect = self._database.dialect
@@ -74,7 +74,6 @@ class Holders:
             sa.bindparam("workflows", expanding=True),
             sa.bindparam("cutoff", type_=claims.c.settled_at.type),
         )
-        phones = {phone for of_workflow in wanted.values() for phone in of_workflow}
         with self._database.reading() as connection:
             cutoff = (
                 self._database.now(connection) - forgotten_after
@@ -84,10 +83,9 @@ class Holders:
             found = connection.execute(
                 statement,
                 {
-                    "workflows": list(wanted),
+                    "workflows": list(workflows),
                     "cutoff": cutoff,
-                    # In the index's own order its pages are read once.
-                    "numbers": numbers_parameter(dialect, sorted(phones)),
+                    "numbers": numbers_parameter(dialect, phones),
                 },
             )
             return {

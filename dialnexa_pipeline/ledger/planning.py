@@ -191,15 +191,27 @@ class Plans:
 
     def batches_are_on_disk(self, written: Sequence[BatchOnDisk]) -> None:
         """Note the files of some batches, all at once."""
+        if not written:
+            return
         with self._database.transaction() as connection:
-            for each in written:
-                connection.execute(
-                    sa.update(batches)
-                    .where(batches.c.batch_id == each.batch_id, batches.c.state == "planned")
-                    .values(
-                        file_path=each.file_path, sha256=each.sha256, file_bytes=each.file_bytes
-                    )
-                )
+            connection.execute(
+                sa.update(batches)
+                .where(batches.c.batch_id == sa.bindparam("of_batch"), batches.c.state == "planned")
+                .values(
+                    file_path=sa.bindparam("path"),
+                    sha256=sa.bindparam("hash"),
+                    file_bytes=sa.bindparam("size"),
+                ),
+                [
+                    {
+                        "of_batch": each.batch_id,
+                        "path": each.file_path,
+                        "hash": each.sha256,
+                        "size": each.file_bytes,
+                    }
+                    for each in written
+                ],
+            )
 
     def make_ready(
         self, plan: Plan, *, source_rows: int, phone_metadata: str, hold: Hold | None = None

@@ -48,6 +48,10 @@ def upsert_rejected_rows(
     connection: sa.Connection, plan: Plan, rows: pa.Table, *, now: datetime, change_id: int
 ) -> None:
     """Add or renew rows that screening or planning refused; columns as in `REFUSED`."""
+    # One order for everybody: two planners that meet in PostgreSQL must not wait for each other.
+    # SQLite would sort whole rows, and reads the relation in its order anyway.
+    rows = rows.sort_by([("workflow_id", "ascending"), ("lead_key", "ascending")])
+    order = "" if connection.dialect.name == "sqlite" else "ORDER BY workflow_id, lead_key"
     relation = columns_relation(
         connection.dialect.name, {name: rows[name].combine_chunks() for name in REFUSED.names}
     )
@@ -57,7 +61,7 @@ def upsert_rejected_rows(
             f"INSERT INTO rejected_rows ({names}, sync, plan_id, partition_key, batch_id, "
             f"first_seen_at, last_seen_at, change_id) SELECT {names}, :sync, :plan_id, "
             f":partition_key, NULL, :now, :now, :change_id FROM {relation.sql} AS asked "
-            f"WHERE true ORDER BY workflow_id, lead_key {_ON_CONFLICT}"
+            f"WHERE true {order} {_ON_CONFLICT}"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
         {
             "sync": plan.sync,

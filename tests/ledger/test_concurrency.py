@@ -132,7 +132,7 @@ def test_a_batch_is_either_sent_or_released_never_both(ledger: Ledger) -> None:
 
         taken, _new = together(2, race)
         state = ledger.batches.get(name).state
-        held = ledger.holders.find({"wf": [919800000000 + n for n in numbers]})
+        held = ledger.holders.find(["wf"], [919800000000 + n for n in numbers])
         assert (state, len(held)) == (("sending", 10) if taken else ("released", 0))
 
 

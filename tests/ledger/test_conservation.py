@@ -127,7 +127,7 @@ class World:
                     if claim.state in ("planned", "in_doubt", "enrolled")
                 ]
         assert len(holding) == len(set(holding))
-        held = self._ledger.holders.find({self._name: [919800000000 + n for n in range(12)]})
+        held = self._ledger.holders.find([self._name], [919800000000 + n for n in range(12)])
         assert {phone for _, phone in held} == set(holding), (
             "a claim is live exactly while it stands for a call"
         )

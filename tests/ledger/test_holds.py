@@ -27,7 +27,7 @@ def test_a_column_is_hashed_like_each_of_its_keys(keys: list[str]) -> None:
 def test_a_lead_knows_its_own_number_and_no_other_lead_s(ledger: Ledger) -> None:
     planned(ledger)
     (own, other) = key_hashes(["k3", "k4"]).tolist()
-    holder = ledger.holders.find({"wf": [PHONE + 3]})["wf", PHONE + 3]
+    holder = ledger.holders.find(["wf"], [PHONE + 3])["wf", PHONE + 3]
     assert (holder.sync, holder.key_hash) == ("a", own)
     assert holder.key_hash != other
 
@@ -41,4 +41,4 @@ def test_numbers_that_a_batch_gave_up_are_free_whoever_took_them_since_keeps_the
     assert ledger.batches.get("b1").state == "released"
     ledger.batches.claims_of("b1")
     ledger.plans.begin(sync="c", partition_key="", run_id="r3")
-    assert len(ledger.holders.find({"wf": range(PHONE, PHONE + 10)})) == 5
+    assert len(ledger.holders.find(["wf"], range(PHONE, PHONE + 10))) == 5

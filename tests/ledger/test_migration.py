@@ -95,7 +95,7 @@ def test_claims_of_the_first_version_keep_their_refs_states_and_lead_ids(
         (piece,) = ledger.accounts.enrolments_of(["b_sent"])
         assert piece["lead_id"].to_pylist() == ["l0", "l1"]
         assert piece["state"].to_pylist() == ["enrolled", "withdrawn"]
-        holders = ledger.holders.find({"wf": range(919800000000, 919800000100)})
+        holders = ledger.holders.find(["wf"], range(919800000000, 919800000100))
         assert {phone - 919800000000: holder.state for (_, phone), holder in holders.items()} == {
             9: "enrolled",
             10: "withdrawn",
@@ -121,7 +121,7 @@ def test_life_goes_on_where_the_first_version_left_it(unmigrated_url: str) -> No
             for piece in ledger.accounts.enrolments_of(["b_doubt", "b_next"])
         ]
         assert ids == [["l4", "l5"], ["l6", "l7"]]
-        assert ledger.holders.find({"wf": [919800000009]}) == {}
+        assert ledger.holders.find(["wf"], [919800000009]) == {}
         plan = ledger.plans.begin(sync="b", partition_key="", run_id="r3")
         assert plan.plan_id != PLAN
 

@@ -145,7 +145,7 @@ def test_a_batch_that_is_sent_and_enrolled_is_never_unpacked(
     ledger.batches.settle_enrolled("b1", owner="me", lead_ids={})
     list(ledger.accounts.enrolments_of(["b1"]))
     ledger.accounts.of_plan(plan.plan_id)
-    ledger.holders.find({"wf": [PHONE + 1]})
+    ledger.holders.find(["wf"], [PHONE + 1])
     ledger.plans.begin(sync="a", partition_key="", run_id="r2")
     assert rows_in(database, claims) == 0
 

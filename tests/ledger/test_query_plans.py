@@ -84,7 +84,7 @@ def test_no_step_of_a_run_walks_all_claims(sqlite_ledger: Ledger) -> None:
         ledger.cursors.of("a", "f")
         ledger.watching.ready_plans(after=ledger.doubts.clock() - HOUR)
         ledger.watching.enrolled(after=ledger.doubts.clock() - HOUR, until=ledger.doubts.clock())
-        ledger.holders.find({"wf": [919800000001]}, forgotten_after=HOUR)
+        ledger.holders.find(["wf"], [919800000001], forgotten_after=HOUR)
         ledger.holders.expire({"wf": [919800000001]}, older_than=HOUR)
         later = ledger.plans.begin(sync="a", partition_key="", run_id="r2")
         claim(ledger, later, range(20, 30), "b2")

@@ -63,7 +63,7 @@ def test_a_number_withdrawn_while_its_claim_expires_stays_held(
     )
     ledger.withdrawals.withdraw_enrolled(standing.enrolment_ref, detail="asked")
     expiry.join(30)
-    assert ledger.holders.find({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
+    assert ledger.holders.find(["wf"], [PHONE])["wf", PHONE].state == "withdrawn"
 
 
 def test_a_released_batch_holds_nothing_whoever_unpacked_it_meanwhile(
@@ -104,4 +104,4 @@ def test_a_number_claimed_while_it_is_erased_is_held_by_its_claim(
         spelled=SpelledPhones([PHONE]).are_in,
     )
     planning.join(30)
-    assert ledger.holders.find({"another": [PHONE]})["another", PHONE].sync == "b"
+    assert ledger.holders.find(["another"], [PHONE])["another", PHONE].sync == "b"

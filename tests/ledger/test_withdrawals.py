@@ -63,7 +63,7 @@ def texts(url: str) -> list[str]:
 def test_a_withdrawn_number_keeps_its_claim(ledger: Ledger) -> None:
     plan = enrolled(ledger)
     ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
-    assert ledger.holders.find({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
+    assert ledger.holders.find(["wf"], [PHONE])["wf", PHONE].state == "withdrawn"
     assert claim_again(ledger) == []
     assert outcomes(ledger, plan) == {"enrolled": 10}, "that run did enrol it"
     (piece,) = ledger.accounts.enrolments_of(["b1"])
@@ -74,9 +74,9 @@ def test_a_withdrawn_number_keeps_its_claim(ledger: Ledger) -> None:
 def test_a_claim_past_its_dedupe_duration_lives_again_when_it_is_withdrawn(ledger: Ledger) -> None:
     enrolled(ledger)
     ledger.holders.expire({"wf": [PHONE]}, older_than=timedelta(0))
-    assert ledger.holders.find({"wf": [PHONE]}) == {}
+    assert ledger.holders.find(["wf"], [PHONE]) == {}
     ledger.withdrawals.withdraw_enrolled(ref_of(ledger), detail=DETAIL)
-    assert ledger.holders.find({"wf": [PHONE]})["wf", PHONE].state == "withdrawn"
+    assert ledger.holders.find(["wf"], [PHONE])["wf", PHONE].state == "withdrawn"
 
 
 def test_a_number_that_a_refusal_moved_is_withdrawn_where_it_is_now(ledger: Ledger) -> None:
