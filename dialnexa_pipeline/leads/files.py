@@ -56,9 +56,12 @@ def _quoted(column: pa.Array) -> pa.Array:
     held = _bytes_of(text)
     if not any(mark in held for mark in _MUST_QUOTE_BYTES):
         return text
-    doubled = pc.replace_substring(text, '"', '""')
-    quoted = pc.binary_join_element_wise('"', doubled, '"', "")
-    return pc.if_else(pc.match_substring_regex(text, _MUST_QUOTE), quoted, text)
+    must_quote = pc.match_substring_regex(text, _MUST_QUOTE)
+    # Few rows have such a mark, even in a column where it is usual.
+    doubled = pc.replace_substring(text.filter(must_quote), '"', '""')
+    return pc.replace_with_mask(
+        text, must_quote, pc.binary_join_element_wise('"', doubled, '"', "")
+    )
 
 
 def _bytes_of(text: pa.Array) -> bytes:
