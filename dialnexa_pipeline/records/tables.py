@@ -1,5 +1,7 @@
 """The record tables in the warehouse (docs/design.md, "Fixed names")."""
 
+from functools import cache
+
 import sqlalchemy as sa
 
 OUTCOMES = (
@@ -44,6 +46,7 @@ _DOCS = {
 }
 
 
+@cache
 def record_tables(schema: str | None = None) -> sa.MetaData:
     """The four tables, in the warehouse's default schema unless another is named."""
     metadata = sa.MetaData(schema=schema)

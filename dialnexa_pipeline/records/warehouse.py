@@ -43,7 +43,10 @@ class RecordTables:
         self._connection = connection
         self._tables = record_tables(schema)
         self._dialect = connection.dialect.name
-        self._tables.create_all(connection)
+        # One question for all of them: some dialects take a millisecond for each.
+        there = set(sa.inspect(connection).get_table_names(schema))
+        if any(table.name not in there for table in self._tables.tables.values()):
+            self._tables.create_all(connection)
 
     def replace(self, table: str, rows: pa.Table) -> int:
         """Write rows with the columns of `table`, each in place of the row with the same key."""
