@@ -7,8 +7,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 _HOLDS = (
-    "EXISTS (SELECT 1 FROM holds WHERE holds.phone = packed_claims.phone "
-    "AND holds.claim_no = packed_claims.claim_no)"
+    "EXISTS (SELECT 1 FROM live_claims WHERE live_claims.phone = packed_claims.phone "
+    "AND live_claims.claim_no = packed_claims.claim_no)"
 )
 _SAME = "plan_id, batch_id, batch_no, sync, workflow_id"
 

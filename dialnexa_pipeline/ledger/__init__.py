@@ -29,7 +29,7 @@ from dialnexa_pipeline.ledger.histories import (
     RefusalHistory,
 )
 from dialnexa_pipeline.ledger.holders import Holders
-from dialnexa_pipeline.ledger.holds import key_hashes
+from dialnexa_pipeline.ledger.live_claims import key_hashes
 from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
 from dialnexa_pipeline.ledger.overlapping import KnownPartition, Partitions
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.holds import give_up, give_up_phones
+from dialnexa_pipeline.ledger.live_claims import give_up, give_up_phones
 from dialnexa_pipeline.ledger.packs import packed_claims
 from dialnexa_pipeline.ledger.tables import batches, plans
 from dialnexa_pipeline.ledger.transitions import undecided

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import plain_rows
 from dialnexa_pipeline.ledger.columnar import Relation, columns_relation
-from dialnexa_pipeline.ledger.holds import key_hashes
+from dialnexa_pipeline.ledger.live_claims import key_hashes
 from dialnexa_pipeline.ledger.numbering import claim_number, places_of
 from dialnexa_pipeline.ledger.packs import PACKED, add_packs
 from dialnexa_pipeline.ledger.records import Candidates
@@ -59,7 +59,7 @@ def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]
     order = "" if connection.dialect.name == "sqlite" else by_place
     added = connection.execute(
         sa.text(
-            f"INSERT INTO holds ({names}) SELECT {names} FROM {relation.sql} AS asked "
+            f"INSERT INTO live_claims ({names}) SELECT {names} FROM {relation.sql} AS asked "
             f"WHERE true {order} ON CONFLICT (phone, workflow_no) DO NOTHING"
         ),
         relation.parameters,
@@ -101,9 +101,10 @@ def _lost(connection: sa.Connection, asked: Relation) -> npt.NDArray[np.int64]:
     lost = connection.execute(
         sa.text(
             f"SELECT asked.claim_no FROM {asked.sql} AS asked "
-            # PostgreSQL would hash all of `holds` for a NOT EXISTS.
-            "WHERE COALESCE((SELECT holds.claim_no FROM holds WHERE holds.phone = asked.phone "
-            "AND holds.workflow_no = asked.workflow_no), -1) <> asked.claim_no"
+            # PostgreSQL would hash all of `live_claims` for a NOT EXISTS.
+            "WHERE COALESCE((SELECT live_claims.claim_no FROM live_claims "
+            "WHERE live_claims.phone = asked.phone "
+            "AND live_claims.workflow_no = asked.workflow_no), -1) <> asked.claim_no"
         ),
         asked.parameters,
     )

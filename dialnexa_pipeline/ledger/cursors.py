@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
 from dialnexa_pipeline.ledger.tables import (
-    BATCH_AND_CLAIM_OF_HOLD,
+    BATCH_AND_CLAIM_OF_LIVE,
     CLAIMS_OF_BATCH,
     approvals,
     batches,
@@ -27,8 +27,8 @@ _UNSURE_DUPLICATES = (
     "SELECT count(*) FROM rejected_rows WHERE rejected_rows.sync = :sync "
     "AND rejected_rows.partition_key = '' AND rejected_rows.resolved_at IS NULL "
     "AND rejected_rows.reason = 'duplicate/same_number' AND NOT EXISTS ("
-    f"SELECT 1 FROM holds {BATCH_AND_CLAIM_OF_HOLD} "
-    "WHERE holds.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
+    f"SELECT 1 FROM live_claims {BATCH_AND_CLAIM_OF_LIVE} "
+    "WHERE live_claims.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
     "AND batches.workflow_id = rejected_rows.workflow_id "
     "AND COALESCE(claims.state, batches.state) IN ('enrolled', 'withdrawn')) "
     # Unless DialNexa refused the number itself, from the very plan that refused the lead.

@@ -10,7 +10,7 @@ from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.corrections import erase_corrections
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.holds import keep_claims_out
+from dialnexa_pipeline.ledger.live_claims import keep_claims_out
 from dialnexa_pipeline.ledger.packs import batches_that_pack, unpack, unpack_leads
 from dialnexa_pipeline.ledger.tables import PLACE_BITS, batches, erasures, rejected_rows
 
@@ -149,7 +149,7 @@ class Erasures:
                 {"key_id": key_id, "who": who, "why": why, "now": now, "rows": rows},
             )
             erased = f"WHERE phone IN (SELECT phone FROM {asked} AS asked)"
-            connection.execute(sa.text(f"DELETE FROM holds {erased}"), {"rows": rows})
+            connection.execute(sa.text(f"DELETE FROM live_claims {erased}"), {"rows": rows})
             touched = connection.execute(
                 sa.text(
                     f"UPDATE claims SET phone = NULL, raw_phone = NULL, detail = NULL {erased} "

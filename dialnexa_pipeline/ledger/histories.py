@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, plain_rows
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.holds import holds_of_numbers, key_hashes
+from dialnexa_pipeline.ledger.live_claims import key_hashes, live_claims_of_numbers
 from dialnexa_pipeline.ledger.packs import unpack_leads
 from dialnexa_pipeline.ledger.records import Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
-    BATCH_AND_CLAIM_OF_HOLD,
+    BATCH_AND_CLAIM_OF_LIVE,
     CLAIM_STATE,
     batches,
     claim_states,
@@ -132,9 +132,9 @@ class Histories:
         """
         dialect = self._database.dialect
         statement = sa.text(
-            "SELECT holds.key_hash, batches.workflow_id, holds.phone, "
+            "SELECT live_claims.key_hash, batches.workflow_id, live_claims.phone, "
             "COALESCE(batches.sent_by_run, plans.run_id) "
-            f"FROM {holds_of_numbers(dialect)} {BATCH_AND_CLAIM_OF_HOLD} "
+            f"FROM {live_claims_of_numbers(dialect)} {BATCH_AND_CLAIM_OF_LIVE} "
             "JOIN plans ON plans.plan_id = batches.plan_id WHERE batches.sync = :sync "
             f"AND {CLAIM_STATE} = 'enrolled'"
         )

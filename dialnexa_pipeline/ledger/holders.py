@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, plain_rows
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.holds import holds_of_numbers
+from dialnexa_pipeline.ledger.live_claims import live_claims_of_numbers
 from dialnexa_pipeline.ledger.numbering import workflow_number
 from dialnexa_pipeline.ledger.records import Holder
-from dialnexa_pipeline.ledger.tables import BATCH_AND_CLAIM_OF_HOLD, CLAIM_STATE, claims
+from dialnexa_pipeline.ledger.tables import BATCH_AND_CLAIM_OF_LIVE, CLAIM_STATE, claims
 
 _BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,9 +29,10 @@ class Holders:
         """
         dialect = self._database.dialect
         statement = sa.text(
-            "DELETE FROM holds WHERE (holds.phone, holds.workflow_no) IN ("
-            f"SELECT holds.phone, holds.workflow_no FROM {holds_of_numbers(dialect)} "
-            f"{BATCH_AND_CLAIM_OF_HOLD} WHERE holds.workflow_no = :workflow_no "
+            "DELETE FROM live_claims WHERE (live_claims.phone, live_claims.workflow_no) IN ("
+            "SELECT live_claims.phone, live_claims.workflow_no "
+            f"FROM {live_claims_of_numbers(dialect)} "
+            f"{BATCH_AND_CLAIM_OF_LIVE} WHERE live_claims.workflow_no = :workflow_no "
             f"AND {CLAIM_STATE} = 'enrolled' "
             "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
         ).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type))
@@ -62,11 +63,11 @@ class Holders:
         """
         dialect = self._database.dialect
         statement = sa.text(
-            "SELECT batches.workflow_id, holds.phone, batches.sync, holds.key_hash, "
-            f"{CLAIM_STATE}, batches.state FROM {holds_of_numbers(dialect)} "
-            f"{BATCH_AND_CLAIM_OF_HOLD} "
+            "SELECT batches.workflow_id, live_claims.phone, batches.sync, live_claims.key_hash, "
+            f"{CLAIM_STATE}, batches.state FROM {live_claims_of_numbers(dialect)} "
+            f"{BATCH_AND_CLAIM_OF_LIVE} "
             # The plus: one step in the index per phone, not one per phone and workflow.
-            "WHERE +holds.workflow_no IN (SELECT workflow_no FROM workflows "
+            "WHERE +live_claims.workflow_no IN (SELECT workflow_no FROM workflows "
             "WHERE workflow_id IN :workflows) "
             f"AND NOT ({CLAIM_STATE} = 'enrolled' "
             "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"

@@ -1,9 +1,9 @@
 """Packs: a batch's claims as they were made, in one blob, until one of them is changed.
 
 A claim that is made, sent and enrolled like the thousands beside it is never a row of its own: what
-it holds stands in `holds`, what became of it says its batch. Whoever changes a claim, or asks for
-single ones by the view `claim_states`, unpacks the batch first, and its claims are rows from then
-on. A batch may have both: rows, and packs that came later.
+it holds stands in `live_claims`, what became of it says its batch. Whoever changes a claim, or asks
+for single ones by the view `claim_states`, unpacks the batch first, and its claims are rows from
+then on. A batch may have both: rows, and packs that came later.
 """
 
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.

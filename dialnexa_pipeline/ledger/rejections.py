@@ -19,12 +19,12 @@ from dialnexa_pipeline.ledger.bulk import (
     rows_relation,
 )
 from dialnexa_pipeline.ledger.columnar import columns_relation
-from dialnexa_pipeline.ledger.holds import key_hashes
+from dialnexa_pipeline.ledger.live_claims import key_hashes
 from dialnexa_pipeline.ledger.numbering import numbers_of_batch, of_batch
 from dialnexa_pipeline.ledger.packs import unpack
 from dialnexa_pipeline.ledger.records import REFUSED, REPLAY, Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
-    BATCH_AND_CLAIM_OF_HOLD,
+    BATCH_AND_CLAIM_OF_LIVE,
     CLAIM_STATE,
     batches,
     claims,
@@ -109,20 +109,21 @@ def list_unenrolled_claims(
             "first": first,
             "last": last,
             "partition_key": batch.partition_key,
-            "numbers": numbers_parameter(dialect, enrolled_elsewhere(connection, batch)),
+            "numbers": numbers_parameter(dialect, _enrolled_elsewhere(connection, batch)),
         },
     )
 
 
-def enrolled_elsewhere(connection: sa.Connection, batch: Batch) -> list[int]:
+def _enrolled_elsewhere(connection: sa.Connection, batch: Batch) -> list[int]:
     """Claims of an unpacked batch whose lead is enrolled through another batch."""
     first, last = numbers_of_batch(batch.batch_no)
     found = connection.execute(
         sa.text(
-            "SELECT given.claim_no, given.lead_key, holds.key_hash FROM claims AS given "
-            "JOIN holds ON holds.phone = given.phone AND holds.workflow_no = given.workflow_no "
-            f"{BATCH_AND_CLAIM_OF_HOLD} WHERE given.claim_no BETWEEN :first AND :last "
-            "AND holds.claim_no <> given.claim_no AND batches.sync = :sync "
+            "SELECT given.claim_no, given.lead_key, live_claims.key_hash FROM claims AS given "
+            "JOIN live_claims ON live_claims.phone = given.phone "
+            "AND live_claims.workflow_no = given.workflow_no "
+            f"{BATCH_AND_CLAIM_OF_LIVE} WHERE given.claim_no BETWEEN :first AND :last "
+            "AND live_claims.claim_no <> given.claim_no AND batches.sync = :sync "
             f"AND {CLAIM_STATE} = 'enrolled'"
         ),
         {"first": first, "last": last, "sync": batch.sync},
@@ -282,10 +283,10 @@ def _resolve_surely_gone(
     )
     held = connection.execute(
         sa.text(
-            "SELECT rejected_rows.workflow_id, rejected_rows.lead_key, holds.key_hash "
-            "FROM rejected_rows JOIN holds "
-            "ON holds.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
-            f"{BATCH_AND_CLAIM_OF_HOLD} WHERE {is_open} "
+            "SELECT rejected_rows.workflow_id, rejected_rows.lead_key, live_claims.key_hash "
+            "FROM rejected_rows JOIN live_claims "
+            "ON live_claims.phone = CAST(substr(rejected_rows.phone, 2) AS BIGINT) "
+            f"{BATCH_AND_CLAIM_OF_LIVE} WHERE {is_open} "
             # Of a lead that is refused for its number, that number is another lead's.
             "AND rejected_rows.outcome <> 'duplicate' AND batches.sync = rejected_rows.sync "
             f"AND batches.workflow_id = rejected_rows.workflow_id AND {CLAIM_STATE} = 'enrolled'"

@@ -11,7 +11,7 @@ from dialnexa_pipeline.ledger.approvals import refuse_when_held
 from dialnexa_pipeline.ledger.batch_claims import claims_of_batch
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.holds import hand_on
+from dialnexa_pipeline.ledger.live_claims import hand_on
 from dialnexa_pipeline.ledger.numbering import (
     PLACE,
     claim_number,

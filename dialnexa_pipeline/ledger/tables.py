@@ -141,13 +141,13 @@ LAST_PLACE = (1 << PLACE_BITS) - 1
 _CLAIM_NO = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 # Who holds a number in a workflow, and by which claim: the one table that decides who is called.
-holds = sa.Table(
-    "holds",
+live_claims = sa.Table(
+    "live_claims",
     metadata,
     sa.Column("phone", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("workflow_no", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("claim_no", sa.BigInteger, nullable=False),
-    # Tells whether a lead holds its number itself: see `ledger.holds.key_hashes`.
+    # Tells whether a lead holds its number itself: see `ledger.live_claims.key_hashes`.
     sa.Column("key_hash", sa.BigInteger, nullable=False),
     # Rows lie in the index itself: numbers come in random order, and one page is changed, not two.
     sqlite_with_rowid=False,
@@ -198,9 +198,9 @@ CLAIMS_OF_BATCH = (
     f"claims.claim_no BETWEEN batches.batch_no << {PLACE_BITS} "
     f"AND (batches.batch_no << {PLACE_BITS}) + {LAST_PLACE}"
 )
-BATCH_AND_CLAIM_OF_HOLD = (
-    f"JOIN batches ON batches.batch_no = holds.claim_no >> {PLACE_BITS} "
-    "LEFT JOIN claims ON claims.claim_no = holds.claim_no"
+BATCH_AND_CLAIM_OF_LIVE = (
+    f"JOIN batches ON batches.batch_no = live_claims.claim_no >> {PLACE_BITS} "
+    "LEFT JOIN claims ON claims.claim_no = live_claims.claim_no"
 )
 OWN_STATES = ("enrolled", "rejected", "released", "withdrawn")
 # What a claim says itself, or what its batch says for it.

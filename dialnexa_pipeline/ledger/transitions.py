@@ -14,7 +14,7 @@ from dialnexa_pipeline.ledger.bulk import (
 )
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.holds import give_up
+from dialnexa_pipeline.ledger.live_claims import give_up
 from dialnexa_pipeline.ledger.numbering import claim_number, of_batch, place_in
 from dialnexa_pipeline.ledger.packs import unpack
 from dialnexa_pipeline.ledger.records import Batch, Claim

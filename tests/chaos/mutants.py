@@ -36,7 +36,7 @@ def claims_are_not_enforced() -> None:
     def claimed(self: Plans, *arguments: Any, **options: Any) -> set[str]:
         won = claim(self, *arguments, **options)
         with self._database.transaction() as connection:
-            connection.exec_driver_sql("DELETE FROM holds")
+            connection.exec_driver_sql("DELETE FROM live_claims")
         return won
 
     Plans.claim = claimed

@@ -9,8 +9,7 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger import Ledger
-from dialnexa_pipeline.ledger.tables import holds, plans
+from dialnexa_pipeline.ledger import Ledger, tables
 from tests.ledger.candidates import claim
 from tests.ledger.steps import LEASE, on_disk, planned
 
@@ -47,7 +46,7 @@ def together(count: int, act: Callable[[int], object]) -> list[object]:
 def live_claims(url: str) -> int:
     engine = sa.create_engine(url)
     with engine.connect() as connection:
-        found = connection.scalar(sa.select(sa.func.count()).select_from(holds))
+        found = connection.scalar(sa.select(sa.func.count()).select_from(tables.live_claims))
     engine.dispose()
     return int(found or 0)
 
@@ -99,9 +98,9 @@ def test_plans_begun_together_leave_one_open(ledger: Ledger, ledger_url: str) ->
     engine = sa.create_engine(ledger_url)
     with engine.connect() as connection:
         still_open = connection.execute(
-            sa.select(plans.c.sync, sa.func.count())
-            .where(plans.c.state == "open")
-            .group_by(plans.c.sync)
+            sa.select(tables.plans.c.sync, sa.func.count())
+            .where(tables.plans.c.state == "open")
+            .group_by(tables.plans.c.sync)
         ).all()
     engine.dispose()
     assert {count for _, count in still_open} == {1}

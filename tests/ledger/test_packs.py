@@ -11,8 +11,8 @@ from dialnexa_pipeline.ledger import Ledger, Plan, enrolment_ref
 from dialnexa_pipeline.ledger.batch_claims import claims_of_batch
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.packs import batch_of_ref, batches_that_pack, packed_claims, unpack
-from dialnexa_pipeline.ledger.rejections import enrolled_elsewhere
-from dialnexa_pipeline.ledger.tables import claims, packs
+from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
+from dialnexa_pipeline.ledger.tables import claims, packs, rejected_rows
 from dialnexa_pipeline.ledger.transitions import lock_batch
 from tests.ledger.candidates import candidates, claim
 from tests.ledger.steps import LEASE, on_disk, sending
@@ -154,7 +154,7 @@ def test_a_batch_that_is_sent_and_enrolled_is_never_unpacked(
 def test_a_lead_enrolled_through_another_batch_is_not_listed_for_the_first(
     own: bool, ledger: Ledger, database: LedgerDatabase
 ) -> None:
-    """The other batch stays packed: its holds tell whose the numbers are."""
+    """The other batch stays packed: its live claims tell whose the numbers are."""
     sending(ledger)
     ledger.batches.settle_enrolled("b1", owner="me", lead_ids={})
     ledger.holders.expire({"wf": range(PHONE, PHONE + 10)}, older_than=-LEASE)
@@ -175,8 +175,10 @@ def test_a_lead_enrolled_through_another_batch_is_not_listed_for_the_first(
     assert ledger.batches.start_sending("b3", owner="me", run_id="r3", lease=LEASE)
     ledger.batches.settle_enrolled("b3", owner="me", lead_ids={})
     with database.transaction() as connection:
-        batch = lock_batch(connection, "b2")
-        assert len(enrolled_elsewhere(connection, batch)) == (10 if own else 0)
+        now = database.now(connection)
+        list_unenrolled_claims(connection, lock_batch(connection, "b2"), now=now, change_id=99)
+        listed = sa.select(sa.func.count()).where(rejected_rows.c.change_id == 99)
+        assert connection.scalar(listed) == (0 if own else 10)
         assert packed_claims(connection, lock_batch(connection, "b3").batch_no).num_rows == 10
 
 

@@ -58,7 +58,7 @@ def test_a_number_withdrawn_while_its_claim_expires_stays_held(
     expiry = beside(
         monkeypatch,
         withdrawals,
-        "hold",
+        "take_number",
         lambda: other.holders.expire({"wf": [PHONE]}, older_than=-HOUR),
     )
     ledger.withdrawals.withdraw_enrolled(standing.enrolment_ref, detail="asked")

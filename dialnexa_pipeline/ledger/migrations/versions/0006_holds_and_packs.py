@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from dialnexa_pipeline.ledger.columnar import columns_relation
-from dialnexa_pipeline.ledger.holds import key_hashes
+from dialnexa_pipeline.ledger.live_claims import key_hashes
 
 revision = "0006"
 down_revision = "0005"

@@ -1,4 +1,4 @@
-"""Taking, moving and giving up numbers: a row of `holds` is what makes a claim live."""
+"""Taking, moving and giving up numbers: a row of `live_claims` is what makes a claim live."""
 
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation
 from dialnexa_pipeline.ledger.numbering import claim_number, numbers_of_batch
-from dialnexa_pipeline.ledger.tables import LAST_PLACE, claims, holds
+from dialnexa_pipeline.ledger.tables import LAST_PLACE, claims, live_claims
 
-_OF_CLAIMS = sa.tuple_(holds.c.phone, holds.c.workflow_no)
+_OF_CLAIMS = sa.tuple_(live_claims.c.phone, live_claims.c.workflow_no)
 
 
 def key_hashes(lead_keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
@@ -37,29 +37,29 @@ def keep_claims_out(connection: sa.Connection) -> None:
     """Nobody claims a number, or gives one up, until the transaction ends; readers go on."""
     # Whoever writes to SQLite is alone.
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("LOCK TABLE holds IN SHARE ROW EXCLUSIVE MODE"))
+        connection.execute(sa.text("LOCK TABLE live_claims IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def holds_of_numbers(dialect: str) -> str:
-    """SQL that looks up who holds each of `:numbers`, to follow FROM; the relation is `holds`.
+def live_claims_of_numbers(dialect: str) -> str:
+    """SQL that looks up who holds each of `:numbers`, to follow FROM as `live_claims`.
 
     Both databases might scan who holds any number: SQLite keeps the order of a CROSS JOIN, and
     PostgreSQL cannot look into a sub-select with an OFFSET.
     """
     asked = f"{numbers_relation(dialect)} AS asked"
-    of_number = "(SELECT * FROM holds WHERE holds.phone = asked.number OFFSET 0)"
+    of_number = "(SELECT * FROM live_claims WHERE live_claims.phone = asked.number OFFSET 0)"
     if dialect == "postgresql":
-        return f"{asked} CROSS JOIN LATERAL {of_number} AS holds"
-    return f"{asked} CROSS JOIN holds ON holds.phone = asked.number"
+        return f"{asked} CROSS JOIN LATERAL {of_number} AS live_claims"
+    return f"{asked} CROSS JOIN live_claims ON live_claims.phone = asked.number"
 
 
-def hold(
+def take_number(
     connection: sa.Connection, claim_no: int, workflow_no: int, phone: int, lead_key: str
 ) -> None:
     """Hold a number for a claim, unless somebody holds it."""
     connection.execute(
         sa.text(
-            "INSERT INTO holds (phone, workflow_no, claim_no, key_hash) VALUES "
+            "INSERT INTO live_claims (phone, workflow_no, claim_no, key_hash) VALUES "
             "(:phone, :workflow_no, :claim_no, :key_hash) "
             "ON CONFLICT (phone, workflow_no) DO NOTHING"
         ),
@@ -76,7 +76,7 @@ def give_up(
     connection: sa.Connection, batch_no: int, *picked: sa.ColumnElement[bool] | sa.TextClause
 ) -> int:
     """End what picked claims of an unpacked batch hold; how many held something."""
-    return connection.execute(sa.delete(holds).where(*_held_by(batch_no, picked))).rowcount
+    return connection.execute(sa.delete(live_claims).where(*_held_by(batch_no, picked))).rowcount
 
 
 def give_up_phones(connection: sa.Connection, batch_no: int, phones: pa.ChunkedArray) -> None:
@@ -85,7 +85,7 @@ def give_up_phones(connection: sa.Connection, batch_no: int, phones: pa.ChunkedA
     first, last = numbers_of_batch(batch_no)
     connection.execute(
         sa.text(
-            f"DELETE FROM holds WHERE phone IN {numbers_relation(dialect)} "
+            f"DELETE FROM live_claims WHERE phone IN {numbers_relation(dialect)} "
             "AND claim_no BETWEEN :first AND :last"
         ),
         {
@@ -106,9 +106,11 @@ def hand_on(
 
     The claims themselves are moved afterwards.
     """
-    place = holds.c.claim_no.bitwise_and(sa.literal_column(str(LAST_PLACE)))
+    place = live_claims.c.claim_no.bitwise_and(sa.literal_column(str(LAST_PLACE)))
     moved = sa.literal(claim_number(child_no, 0), sa.BigInteger) + place
-    connection.execute(sa.update(holds).where(*_held_by(batch_no, picked)).values(claim_no=moved))
+    connection.execute(
+        sa.update(live_claims).where(*_held_by(batch_no, picked)).values(claim_no=moved)
+    )
 
 
 def _held_by(
@@ -116,4 +118,4 @@ def _held_by(
 ) -> tuple[sa.ColumnElement[bool], ...]:
     of_claims = sa.select(claims.c.phone, claims.c.workflow_no).where(*picked)
     # A number that a claim has lost may be another batch's by now.
-    return _OF_CLAIMS.in_(of_claims), holds.c.claim_no.between(*numbers_of_batch(batch_no))
+    return _OF_CLAIMS.in_(of_claims), live_claims.c.claim_no.between(*numbers_of_batch(batch_no))
