@@ -273,9 +273,11 @@ def _by_workflow(
     names: Sequence[str], codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
 ) -> dict[str, list[int]]:
     by_code = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
-    shares = np.split(phones[by_code], ends[:-1])
-    return {name: share.tolist() for name, share in zip(names, shares, strict=True)}
+    bounds = np.searchsorted(codes[by_code], np.arange(len(names) + 1))
+    return {
+        name: phones[by_code[first:last]].tolist()
+        for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
+    }
 
 
 def _eligible(parquet: pq.ParquetFile) -> Counter[str]:

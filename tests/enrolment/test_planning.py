@@ -1,10 +1,15 @@
 """Chunks that are claimed in one transaction give every lead what single chunks give it."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,12 +53,14 @@ def stage(store: Store) -> None:
     pq.write_table(screen(leads, SCREENING), path)
 
 
-def planned(url: str, store: Store) -> tuple[Mapping[str, int], list[str], list[str]]:
+def planned(
+    url: str, store: Store, *, dedupe: timedelta | None = None
+) -> tuple[Mapping[str, int], list[str], list[str]]:
     """Outcomes; lines of all files without their refs, sorted; keys of leads that were refused."""
     with Ledger(url) as ledger:
         plan = ledger.plans.begin(sync="loans", partition_key="", run_id="run")
         limits = BatchLimits("csv", 20, 9_000_000, "enrolment_ref")
-        plan_leads(plan, "staged.parquet", ledger=ledger, store=store, limits=limits, dedupe=None)
+        plan_leads(plan, "staged.parquet", ledger=ledger, store=store, limits=limits, dedupe=dedupe)
         batches = ledger.batches.of_plan(plan.plan_id)
         lines: list[str] = []
         for batch in batches:
@@ -102,6 +109,26 @@ def test_leads_that_lie_by_their_numbers_are_planned_as_in_the_source_s_order(
             add(leads.slice(first, 30))
     assert pq.read_table(path)["lead_key"].to_pylist() != leads["lead_key"].to_pylist()
     assert planned(f"sqlite:///{tmp_path / 'by-number.db'}", store) == in_order
+
+
+@pytest.mark.parametrize("callable_leads", [0, LEADS // 2])
+def test_with_a_dedupe_duration_chunks_may_be_without_anybody_to_call(
+    callable_leads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_CHUNK_ROWS", 64)
+    store = Store(str(tmp_path / "store"))
+    stage(store)
+    path = Path(store.url) / "staged.parquet"
+    leads = pq.read_table(path)
+    refused = pa.array([row >= callable_leads for row in range(LEADS)])
+    for name, value in (("outcome", "invalid"), ("reason", "invalid/too_short")):
+        changed = pc.if_else(refused, value, leads[name])
+        leads = leads.set_column(leads.column_names.index(name), name, changed)
+    pq.write_table(leads, path)
+    ledger = f"sqlite:///{tmp_path / 'ledger.db'}"
+    outcomes, phones, _ = planned(ledger, store, dedupe=timedelta(hours=1))
+    assert len(phones) == outcomes.get("planned", 0) == min(callable_leads, PEOPLE)
+    assert outcomes["invalid"] >= LEADS - callable_leads
 
 
 def test_a_number_in_two_chunks_is_asked_for_once(
