@@ -282,7 +282,7 @@ class DialNexaClient:
 
 @cache
 def _tls_context() -> ssl.SSLContext:
-    """One for the process: to read the certificates of all authorities takes a client 30 ms."""
+    """One for the process: reading all authorities' certificates is most of what a client costs."""
     return httpx.create_ssl_context()
 
 
