@@ -1,10 +1,8 @@
 """The warehouse's record tables: rows written and read in one transaction."""
 
-import io
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
@@ -13,11 +11,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
-from pyarrow import csv
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dialnexa_pipeline.ahead import ahead
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
+from dialnexa_pipeline.records.copying import Piece, copy_pieces, copy_side_by_side
 from dialnexa_pipeline.records.tables import record_tables
 
 _LOCK_PATIENCE = 60.0
@@ -28,14 +26,6 @@ class WarehouseUnavailable(DialNexaError):
     """The warehouse does not take the records; the ledger keeps them until it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Rows to be written at once; their lines of CSV where they are copied."""
-
-    rows: pa.Table = field(repr=False)
-    lines: bytes = field(repr=False)
-
-
 class RecordTables:
     """One transaction on the record tables."""
 
@@ -43,26 +33,30 @@ class RecordTables:
         self._connection = connection
         self._tables = record_tables(schema)
         self._dialect = connection.dialect.name
-        # One question for all of them: some dialects take a millisecond for each.
-        there = set(sa.inspect(connection).get_table_names(schema))
-        if any(table.name not in there for table in self._tables.tables.values()):
-            self._tables.create_all(connection)
 
     def replace(self, table: str, rows: pa.Table) -> int:
         """Write rows with the columns of `table`, each in place of the row with the same key."""
         target = self._target(table)
-        return self._write(target, self._pieces(target, [rows]), replacing=True)
+        return self._write(target, rows, replacing=True)
 
     def replace_all(self, table: str, made: Generator[pa.Table]) -> int:
-        """As `replace`, while the next rows are made and spelled in another thread."""
+        """As `replace`, while the next rows are made in another thread; no key may come twice.
+
+        Into PostgreSQL many rows go in two transactions, and this one ends last. If it fails, some
+        rows may be there already: whoever repeats it replaces them.
+        """
         target = self._target(table)
-        with ahead(self._pieces(target, made), name="reading") as pieces:
-            return self._write(target, pieces, replacing=True)
+        pieces = _pieces(target, made)
+        if self._dialect == "postgresql":
+            with ahead(_spelled(pieces), name="reading") as spelled:
+                return copy_side_by_side(self._connection, target, spelled)
+        with ahead(pieces, name="reading") as rows:
+            return self._write_pieces(target, rows, replacing=True)
 
     def add(self, table: str, rows: pa.Table) -> int:
         """Write rows with the columns of `table`, whose keys it does not hold yet."""
         target = self._target(table)
-        return self._write(target, self._pieces(target, [rows]), replacing=False)
+        return self._write(target, rows, replacing=False)
 
     def clear(self, table: str, sync: str) -> None:
         """Delete every row of a sync."""
@@ -125,25 +119,21 @@ class RecordTables:
         schema = self._tables.schema
         return self._tables.tables[f"{schema}.{table}" if schema else table]
 
-    def _pieces(self, target: sa.Table, tables: Iterable[pa.Table]) -> Generator[_Piece]:
-        """Rows in pieces of bounded size, spelled where the warehouse takes a text."""
-        for table in tables:
-            rows = table.select(target.columns.keys())
-            for start in range(0, rows.num_rows, _CHUNK):
-                piece = rows.slice(start, _CHUNK)
-                yield _Piece(piece, _csv(piece) if self._dialect == "postgresql" else b"")
+    def _write(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> int:
+        pieces = _pieces(target, [rows])
+        if self._dialect == "postgresql":
+            spelled = map(Piece.of, pieces)
+            return copy_pieces(self._connection, target, spelled, replacing=replacing)
+        return self._write_pieces(target, pieces, replacing=replacing)
 
-    def _write(self, target: sa.Table, pieces: Iterable[_Piece], *, replacing: bool) -> int:
+    def _write_pieces(
+        self, target: sa.Table, pieces: Iterable[pa.Table], *, replacing: bool
+    ) -> int:
+        write = self._write_to_duckdb if self._dialect == "duckdb" else self._write_rows
         written = 0
         for piece in pieces:
-            match self._dialect:
-                case "duckdb":
-                    self._write_to_duckdb(target, piece.rows, replacing=replacing)
-                case "postgresql":
-                    self._write_to_postgresql(target, piece, replacing=replacing)
-                case _:
-                    self._write_rows(target, piece.rows, replacing=replacing)
-            written += piece.rows.num_rows
+            write(target, piece, replacing=replacing)
+            written += piece.num_rows
         return written
 
     def _write_rows(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
@@ -159,40 +149,6 @@ class RecordTables:
                 [{f"key_{key}": record[key] for key in keys} for record in records],
             )
         self._connection.execute(insert, records)
-
-    def _write_to_postgresql(self, target: sa.Table, piece: _Piece, *, replacing: bool) -> None:
-        dbapi: Any = self._connection.dialect.dbapi
-        # Rows are hardly ever there already, so a COPY is tried before they are looked for.
-        try:
-            with self._connection.begin_nested():
-                self._copy_to_postgresql(target, piece.lines)
-        except dbapi.errors.UniqueViolation:
-            if not replacing:
-                raise
-            preparer = self._connection.dialect.identifier_preparer
-            into = preparer.format_table(target)
-            keys = [column.name for column in target.primary_key.columns]
-            names = [preparer.quote(key) for key in keys]
-            same = " AND ".join(f"{into}.{name} = incoming.{name}" for name in names)
-            incoming = f"unnest({', '.join(['%s::text[]'] * len(keys))})"
-            self._connection.exec_driver_sql(
-                f"DELETE FROM {into} USING {incoming} AS incoming ({', '.join(names)}) "
-                f"WHERE {same}",
-                tuple(piece.rows[key].to_pylist() for key in keys),
-            )
-            self._copy_to_postgresql(target, piece.lines)
-
-    def _copy_to_postgresql(self, target: sa.Table, lines: bytes) -> None:
-        preparer = self._connection.dialect.identifier_preparer
-        names = ", ".join(preparer.quote(column.name) for column in target.columns)
-        native: Any = self._connection.connection.driver_connection
-        with (
-            native.cursor() as cursor,
-            cursor.copy(
-                f"COPY {preparer.format_table(target)} ({names}) FROM STDIN (FORMAT csv)"
-            ) as copy,
-        ):
-            copy.write(lines)
 
     def _write_to_duckdb(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
         # One Arrow table instead of executemany, which costs DuckDB a millisecond a row.
@@ -233,21 +189,16 @@ def arrow_of(target: sa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     )
 
 
-def _csv(rows: pa.Table) -> bytes:
-    """Lines without a header: null is nothing, and an empty text is quoted.
+def _pieces(target: sa.Table, tables: Iterable[pa.Table]) -> Generator[pa.Table]:
+    """The columns of a record table, in pieces of bounded size."""
+    for table in tables:
+        rows = table.select(target.columns.keys())
+        for start in range(0, rows.num_rows, _CHUNK):
+            yield rows.slice(start, _CHUNK)
 
-    PostgreSQL's text holds no NUL, so one is shown as U+FFFD.
-    """
-    for index, column in enumerate(rows.schema):
-        if pa.types.is_timestamp(column.type):
-            # A moment takes a microsecond to be spelled, and thousands of rows share it.
-            moments = rows.column(index).combine_chunks().dictionary_encode()
-            texts = moments.dictionary.cast(pa.string()).take(moments.indices)
-            rows = rows.set_column(index, column.name, texts)
-    content = io.BytesIO()
-    options = csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    csv.write_csv(rows, content, options)
-    return content.getvalue().replace(b"\0", "\ufffd".encode())
+
+def _spelled(pieces: Iterable[pa.Table]) -> Generator[Piece]:
+    yield from map(Piece.of, pieces)
 
 
 @contextmanager
@@ -263,9 +214,13 @@ def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]
     engine = _engine(url)
     try:
         connection = _connect(engine)
-        with connection, connection.begin():
-            _hold_alone(connection)
-            yield RecordTables(connection, schema)
+        with connection:
+            with connection.begin():
+                _hold_alone(connection)
+                _make_missing(connection, schema)
+            with connection.begin():
+                _hold_alone(connection)
+                yield RecordTables(connection, schema)
     except DBAPIError as error:
         raise _unavailable(engine, error) from error
     finally:
@@ -286,6 +241,14 @@ def _hold_alone(connection: sa.Connection) -> None:
             connection.exec_driver_sql("SELECT GET_LOCK('dialnexa_records', 60)")
         case _:
             pass
+
+
+def _make_missing(connection: sa.Connection, schema: str | None) -> None:
+    tables = record_tables(schema)
+    # One question for all of them: some dialects take a millisecond for each.
+    there = set(sa.inspect(connection).get_table_names(schema))
+    if any(table.name not in there for table in tables.tables.values()):
+        tables.create_all(connection)
 
 
 def _engine(url: str) -> sa.Engine:
