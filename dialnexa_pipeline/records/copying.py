@@ -132,8 +132,8 @@ def _copy(connection: sa.Connection, target: sa.Table, piece: Piece, *, replacin
     try:
         with connection.begin_nested():
             _write_lines(connection, target, piece.lines)
-    except dbapi.errors.UniqueViolation:
-        if not replacing:
+    except DBAPIError as error:
+        if not replacing or not isinstance(error.orig, dbapi.errors.UniqueViolation):
             raise
         preparer = connection.dialect.identifier_preparer
         into = preparer.format_table(target)
@@ -151,14 +151,15 @@ def _copy(connection: sa.Connection, target: sa.Table, piece: Piece, *, replacin
 def _write_lines(connection: sa.Connection, target: sa.Table, lines: bytes) -> None:
     preparer = connection.dialect.identifier_preparer
     names = ", ".join(preparer.quote(column.name) for column in target.columns)
+    statement = f"COPY {preparer.format_table(target)} ({names}) FROM STDIN (FORMAT csv)"
     native: Any = connection.connection.driver_connection
-    with (
-        native.cursor() as cursor,
-        cursor.copy(
-            f"COPY {preparer.format_table(target)} ({names}) FROM STDIN (FORMAT csv)"
-        ) as copy,
-    ):
-        copy.write(lines)
+    dbapi: Any = connection.dialect.dbapi
+    try:
+        with native.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(lines)
+    except dbapi.Error as error:
+        # As SQLAlchemy does for what it sends itself.
+        raise DBAPIError(statement, None, error) from None
 
 
 def _csv(rows: pa.Table) -> bytes:

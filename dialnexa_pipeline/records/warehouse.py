@@ -222,7 +222,8 @@ def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]
                 _hold_alone(connection)
                 yield RecordTables(connection, schema)
     except DBAPIError as error:
-        raise _unavailable(engine, error) from error
+        # The driver's own words may quote a row.
+        raise _unavailable(engine, error) from None
     finally:
         engine.dispose()
 
@@ -264,7 +265,9 @@ def _engine(url: str) -> sa.Engine:
     if parsed.get_backend_name() in {"duckdb", "sqlite"} and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     waiting = {"timeout": _LOCK_PATIENCE} if parsed.get_backend_name() == "sqlite" else {}
-    return sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=waiting)
+    return sa.create_engine(
+        parsed, poolclass=sa.NullPool, connect_args=waiting, hide_parameters=True
+    )
 
 
 def _connect(engine: sa.Engine) -> sa.Connection:
