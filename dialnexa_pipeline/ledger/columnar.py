@@ -1,16 +1,22 @@
 """Arrow columns as a relation of the database, read by one statement.
 
-For SQLite no value becomes a Python object: a row of `executemany` costs its objects, and takes the
-interpreter's lock before and after it. A column is one blob, in which a row's value is found by
-arithmetic: numbers are written with the same number of digits each, and texts lie end to end beside
-their positions, which are such numbers. Other threads work while the statement runs.
+For SQLite a row of `executemany` costs its objects, and takes the interpreter's lock before and
+after it. Other threads work while this statement runs, and each column goes the cheapest way:
+
+- The rows are the elements of a JSON array, and those are the values of one column.
+- Columns that repeat a text row after row stand beside the array of the rows that share it.
+- Any other is one blob, in which a row's value is found by arithmetic: numbers are written with the
+  same number of digits each, and texts lie end to end beside their positions, which are such
+  numbers.
 """
 
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +25,8 @@ import pyarrow.compute as pc
 
 from dialnexa_pipeline.ledger.bulk import number_array, text_array
 
+# A run of fewer rows costs more than it spares.
+_ROWS_OF_RUN = 8
 _IS_THERE = "x'31'"
 
 
@@ -41,16 +49,79 @@ def columns_relation(dialect: str, columns: Mapping[str, pa.Array]) -> Relation:
     """
     if dialect == "postgresql":
         return _arrays(columns)
-    rows = len(next(iter(columns.values())))
-    parameters: dict[str, bytes | str] = {"places": f"[{','.join(['0'] * rows)}]"}
+    repeating, starts = _runs(columns)
+    rest = [name for name in columns if name not in repeating]
+    # SQLite ends a text of JSON at a NUL.
+    riding = next((name for name in rest if not _has_nul(columns[name])), None)
+    place = "(start + key)" if repeating else "key"
+    parameters: dict[str, bytes | str] = {}
     picked: list[str] = []
     for name, column in columns.items():
-        if pa.types.is_string(column.type):
-            picked.append(f"{_text(name, column, parameters)} AS {name}")
+        if name in repeating:
+            value = f"runs.{name}"
+        elif name == riding:
+            value = "value"
+        elif pa.types.is_string(column.type):
+            value = _text(name, column, place, parameters)
         else:
             parameters[name], digits = _digits(column)
-            picked.append(f"{_number(name, digits)} AS {name}")
-    return Relation(f"(SELECT {', '.join(picked)} FROM json_each(:places))", parameters)
+            value = _number(name, digits, place)
+        picked.append(f"{value} AS {name}")
+    rows = len(next(iter(columns.values())))
+    carried = columns[riding] if riding else pa.nulls(rows)
+    if not repeating:
+        (parameters["elements"],) = _elements(carried, [0, rows])
+        return Relation(f"(SELECT {', '.join(picked)} FROM json_each(:elements))", parameters)
+    elements = _elements(carried, [*starts, rows])
+    first = pa.array(starts, pa.int64())
+    shared = [columns[name].take(first).to_pylist() for name in repeating]
+    parameters["runs"] = _json(list(zip(*shared, starts, elements, strict=True)))
+    names = (*repeating, "start", "elements")
+    values = ", ".join(f"value->>{index} AS {name}" for index, name in enumerate(names))
+    return Relation(
+        # Not materialized, each text would be looked for in the document again for every row.
+        f"(WITH runs AS MATERIALIZED (SELECT {values} FROM json_each(:runs)) "
+        f"SELECT {', '.join(picked)} FROM runs CROSS JOIN json_each(runs.elements))",
+        parameters,
+    )
+
+
+def _runs(columns: Mapping[str, pa.Array]) -> tuple[list[str], list[int]]:
+    """Texts that repeat, and the places where a run begins in which none of them changes."""
+    rows = len(next(iter(columns.values())))
+    changes = np.zeros(rows, np.bool_)
+    changes[:1] = True
+    repeating: list[str] = []
+    for name, column in columns.items():
+        if not pa.types.is_string(column.type) or _has_nul(column):
+            continue
+        together = changes.copy()
+        together[1:] |= _differs_from_one_before(column)
+        if np.count_nonzero(together) * _ROWS_OF_RUN <= rows:
+            repeating.append(name)
+            changes = together
+    return repeating, np.flatnonzero(changes).tolist()
+
+
+def _differs_from_one_before(column: pa.Array) -> npt.NDArray[np.bool_]:
+    codes = pc.fill_null(column.dictionary_encode().indices, -1).to_numpy()
+    return codes[1:] != codes[:-1]
+
+
+def _elements(column: pa.Array, bounds: Sequence[int]) -> list[str]:
+    """A JSON array of the values between each two bounds."""
+    if pa.types.is_integer(column.type):
+        texts = pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), column.cast(pa.string()))
+        return [f"[{each}]" for each in pc.binary_join(texts, ",").to_pylist()]
+    return [_json(column[start:end].to_pylist()) for start, end in pairwise(bounds)]
+
+
+def _json(values: Sequence[object]) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+def _has_nul(column: pa.Array) -> bool:
+    return pa.types.is_string(column.type) and b"\0" in _positions_and_content(column)[1]
 
 
 def _arrays(columns: Mapping[str, pa.Array]) -> Relation:
@@ -58,31 +129,29 @@ def _arrays(columns: Mapping[str, pa.Array]) -> Relation:
     arrays: list[str] = []
     for name, column in columns.items():
         is_text = pa.types.is_string(column.type)
-        parameters[name] = (text_array if is_text else number_array)(column.to_pylist())
+        parameters[name] = text_array(column.to_pylist()) if is_text else number_array(column)
         arrays.append(f"CAST(:{name} AS {'text' if is_text else 'bigint'}[])")
     names = ", ".join(columns)
     return Relation(f"(SELECT * FROM unnest({', '.join(arrays)}) AS given ({names}))", parameters)
 
 
-def _text(name: str, column: pa.Array, parameters: dict[str, bytes | str]) -> str:
-    if column.null_count == len(column):
-        return "CAST(NULL AS TEXT)"
+def _text(name: str, column: pa.Array, place: str, parameters: dict[str, bytes | str]) -> str:
     filled = pc.fill_null(column, "")
     positions, content = _positions_and_content(filled)
     # Of an empty blob SQLite's substr makes a null.
     parameters[name] = content or b"\0"
     parameters[f"{name}_at"], digits = _digits(pa.array(positions))
-    start = _number(f"{name}_at", digits)
-    end = _number(f"{name}_at", digits, after=1)
+    start = _number(f"{name}_at", digits, place)
+    end = _number(f"{name}_at", digits, f"({place} + 1)")
     text = f"CAST(substr(:{name}, 1 + {start}, {end} - {start}) AS TEXT)"
     if not column.null_count:
         return text
     parameters[f"{name}_is"], _ = _digits(pc.cast(pc.is_valid(column), pa.int64()))
-    return f"CASE WHEN substr(:{name}_is, key + 1, 1) = {_IS_THERE} THEN {text} END"
+    return f"CASE WHEN substr(:{name}_is, {place} + 1, 1) = {_IS_THERE} THEN {text} END"
 
 
-def _number(parameter: str, digits: int, *, after: int = 0) -> str:
-    return f"CAST(substr(:{parameter}, {digits} * (key + {after}) + 1, {digits}) AS INTEGER)"
+def _number(parameter: str, digits: int, place: str) -> str:
+    return f"CAST(substr(:{parameter}, {digits} * {place} + 1, {digits}) AS INTEGER)"
 
 
 def _digits(numbers: pa.Array) -> tuple[bytes, int]:

@@ -49,8 +49,9 @@ def upsert_rejected_rows(
 ) -> None:
     """Add or renew rows that screening or planning refused; columns as in `REFUSED`."""
     # One order for everybody: two planners that meet in PostgreSQL must not wait for each other.
-    # SQLite would sort whole rows, and reads the relation in its order anyway.
-    rows = rows.sort_by([("workflow_id", "ascending"), ("lead_key", "ascending")])
+    # SQLite would sort whole rows, and reads the relation in its order anyway: pages of the key are
+    # changed once for each reason, and what repeats is handed over once.
+    rows = rows.sort_by([(name, "ascending") for name in ("workflow_id", "reason", "lead_key")])
     order = "" if connection.dialect.name == "sqlite" else "ORDER BY workflow_id, lead_key"
     relation = columns_relation(
         connection.dialect.name, {name: rows[name].combine_chunks() for name in REFUSED.names}

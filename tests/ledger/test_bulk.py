@@ -59,28 +59,55 @@ def test_columns_come_home_as_they_were_and_in_order(
     assert found == [[number for number, _ in rows], [text for _, text in rows]]
 
 
+# Texts and a number, so many times one after another: what repeats is handed over in another way.
+ROWS = st.tuples(
+    st.none() | st.sampled_from(["a", "b"]),
+    st.none() | TEXTS.map("".join),
+    st.integers(0, 2**62),
+    st.integers(1, 20),
+)
+
+
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 @given(
-    rows=st.lists(st.tuples(st.integers(0, 2**62), st.none() | TEXTS.map("".join)), max_size=8),
+    given_rows=st.lists(ROWS, max_size=8),
     before=st.integers(0, 3),
+    names=st.permutations(["few", "anything", "n"]).flatmap(
+        lambda names: st.integers(1, 3).map(lambda count: names[:count])
+    ),
 )
 @settings(deadline=None)
 def test_columns_are_read_as_they_are_and_in_order(
-    dialect: str, postgres_engine: sa.Engine, rows: list[tuple[int, str | None]], before: int
+    dialect: str,
+    postgres_engine: sa.Engine,
+    given_rows: list[tuple[str | None, str | None, int, int]],
+    before: int,
+    names: list[str],
 ) -> None:
     """Of a slice its own rows are read, too; PostgreSQL's text holds no NUL."""
     engine = postgres_engine if dialect == "postgresql" else sa.create_engine("sqlite://")
-    padded = [*[(7, "before")] * before, *rows, (8, "after")]
-    relation = columns_relation(
-        dialect,
-        {
-            "n": pa.array([number for number, _ in padded]).slice(before, len(rows)),
-            "t": pa.array([text for _, text in padded]).slice(before, len(rows)),
-        },
+    rows = [
+        {"few": few, "anything": any_text, "n": number}
+        for few, any_text, number, times in given_rows
+        for _ in range(times)
+    ]
+    padding = {"few": "before", "anything": "after", "n": 7}
+    padded = pa.Table.from_pylist(
+        [*[padding] * before, *rows, padding],
+        pa.schema([("few", pa.string()), ("anything", pa.string()), ("n", pa.int64())]),
     )
+    asked = padded.slice(before, len(rows)).select(names)
+    columns = {name: asked[name].chunk(0) if rows else padded[name].chunk(0)[:0] for name in names}
+    relation = columns_relation(dialect, columns)
     with engine.connect() as connection:
-        found = connection.execute(sa.text(f"SELECT n, t FROM {relation.sql}"), relation.parameters)
+        found = connection.execute(
+            sa.text(f"SELECT {', '.join(names)} FROM {relation.sql} AS given"), relation.parameters
+        )
         read = [tuple(row) for row in found]
+    expected = [tuple(row[name] for name in names) for row in rows]
     if dialect == "postgresql":
-        rows = [(n, text and text.replace("\0", "\ufffd")) for n, text in rows]
-    assert read == rows
+        expected = [
+            tuple(v.replace("\0", "\ufffd") if isinstance(v, str) else v for v in row)
+            for row in expected
+        ]
+    assert read == expected
