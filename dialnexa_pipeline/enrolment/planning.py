@@ -95,6 +95,7 @@ def plan_leads(
             ledger,
             limits,
             eligible=_eligible(parquet),
+            chunks_at_once=at_once,
             dedupe=dedupe,
             destinations=destinations,
         )
@@ -134,6 +135,7 @@ class _Planner:
         limits: BatchLimits,
         *,
         eligible: Mapping[str, int],
+        chunks_at_once: int,
         dedupe: timedelta | None,
         destinations: Destinations | None,
     ) -> None:
@@ -144,7 +146,7 @@ class _Planner:
         self._limits = limits
         self._dedupe = dedupe
         self._batches = OpenBatches(limits, eligible)
-        self._in_flight = InFlight(chunks=_CHUNKS_AT_ONCE)
+        self._in_flight = InFlight(chunks=chunks_at_once)
         self._columns: Sequence[str] = ()
         self._seq = 0
 
@@ -184,12 +186,17 @@ class _Planner:
         if self._dedupe is not None:
             asked = _by_workflow(names, codes, phones)
             self._ledger.holders.expire(asked, older_than=self._dedupe)
-        holders = self._ledger.holders.find(names, np.unique(phones).tolist())
+        # In vector registers a sort is faster than the hashing of numpy.unique.
+        ordered = phones.copy()
+        ordered.sort()
+        once = ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
+        holders = self._ledger.holders.find(names, once)
         is_held = np.zeros(len(phones), np.bool_)
         if holders:
-            held = np.fromiter((phone for _, phone in holders), np.int64, len(holders))
-            for row in np.flatnonzero(np.isin(phones, held)).tolist():
-                is_held[row] = (names[codes[row]], int(phones[row])) in holders
+            held = pc.is_in(pa.array(phones), pa.array([phone for _, phone in holders], pa.int64()))
+            rows: list[int] = pc.indices_nonzero(held).to_pylist()
+            for row in rows:
+                is_held[row] = (names[int(codes[row])], int(phones[row])) in holders
         return holders, is_held
 
     def _refuse_barred(

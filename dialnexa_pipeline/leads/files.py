@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_MUST_QUOTE = '[",\r\n]'
-_MUST_QUOTE_BYTES = (b",", b'"', b"\r", b"\n")
+_MUST_QUOTE = (b",", b'"', b"\r", b"\n")
 _CRLF = "\r\n"
 
 
@@ -54,14 +53,27 @@ def _flat(column: pa.ChunkedArray) -> pa.Array:
 def _quoted(column: pa.Array) -> pa.Array:
     text = pc.fill_null(column, "")
     held = _bytes_of(text)
-    if not any(mark in held for mark in _MUST_QUOTE_BYTES):
+    marks = [mark for mark in _MUST_QUOTE if mark in held]
+    if not marks:
         return text
-    must_quote = pc.match_substring_regex(text, _MUST_QUOTE)
+    must_quote = _holding(text, held, marks)
     # Few rows have such a mark, even in a column where it is usual.
     doubled = pc.replace_substring(text.filter(must_quote), '"', '""')
     return pc.replace_with_mask(
         text, must_quote, pc.binary_join_element_wise('"', doubled, '"', "")
     )
+
+
+def _holding(text: pa.Array, held: bytes, marks: Sequence[bytes]) -> pa.Array:
+    """Which texts hold one of some bytes; `held` are all of them one after another."""
+    every = np.frombuffer(held, np.uint8)
+    found = np.zeros(len(every), np.bool_)
+    for mark in marks:
+        found |= every == mark[0]
+    ends = np.cumsum(pc.binary_length(text).to_numpy())
+    holding = np.zeros(len(text), np.bool_)
+    holding[np.searchsorted(ends, np.flatnonzero(found), side="right")] = True
+    return pa.array(holding)
 
 
 def _bytes_of(text: pa.Array) -> bytes:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import numbers_parameter, plain_rows
+from dialnexa_pipeline.ledger.bulk import Numbers, numbers_parameter, plain_rows
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.live_claims import live_claims_of_numbers
 from dialnexa_pipeline.ledger.numbering import workflow_number
@@ -51,7 +51,7 @@ class Holders:
     def find(
         self,
         workflows: Collection[str],
-        phones: Collection[int],
+        phones: Numbers,
         *,
         forgotten_after: timedelta | None = None,
     ) -> dict[tuple[str, int], Holder]:

@@ -91,7 +91,7 @@ def give_up_phones(connection: sa.Connection, batch_no: int, phones: pa.ChunkedA
         {
             "first": first,
             "last": last,
-            "numbers": numbers_parameter(dialect, phones.to_pylist()),
+            "numbers": numbers_parameter(dialect, phones.combine_chunks()),
         },
     )
 
