@@ -1,9 +1,10 @@
 """Plans that a guard held, and the approvals with which a person lets one of them through."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,6 +12,13 @@ from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
 from dialnexa_pipeline.ledger.tables import approvals, batches, plans
+
+_HELD = (
+    sa.select(plans, approvals.c.leads, approvals.c.who, approvals.c.why, approvals.c.made_at)
+    .join(approvals, approvals.c.used_by_plan == plans.c.plan_id, isouter=True)
+    .where(plans.c.held_by.is_not(None))
+)
+_HELD_PLAN = _HELD.where(plans.c.plan_id == sa.bindparam("of_plan"))
 
 
 class PlanHeld(DialNexaError):
@@ -111,7 +119,7 @@ def refuse_when_held(connection: sa.Connection, plan_id: str) -> None:
     Raises:
         PlanHeld: with the guard's sentence.
     """
-    for held in _held(connection, plans.c.plan_id == plan_id):
+    for held in _held_plans(connection.execute(_HELD_PLAN, {"of_plan": plan_id})):
         if held.approval is None:
             raise PlanHeld(held.hold.why)
 
@@ -149,12 +157,10 @@ def approve_command(sync: str, partition_key: str) -> str:
 
 
 def _held(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Iterator[HeldPlan]:
-    rows = connection.execute(
-        sa.select(plans, approvals.c.leads, approvals.c.who, approvals.c.why, approvals.c.made_at)
-        .join(approvals, approvals.c.used_by_plan == plans.c.plan_id, isouter=True)
-        .where(plans.c.held_by.is_not(None), *conditions)
-        .order_by(plans.c.created_at)
-    )
+    return _held_plans(connection.execute(_HELD.where(*conditions).order_by(plans.c.created_at)))
+
+
+def _held_plans(rows: Iterable[sa.Row[Any]]) -> Iterator[HeldPlan]:
     for row in rows:
         yield HeldPlan(
             Plan(row.plan_id, row.sync, row.partition_key, row.run_id),

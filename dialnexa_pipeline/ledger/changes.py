@@ -11,6 +11,8 @@ from dialnexa_pipeline.ledger.tables import changes
 
 RecordTable = Literal["enrolments", "counts", "rejected_rows"]
 
+_ADD = sa.insert(changes).returning(changes.c.change_id)
+
 
 def note_change(
     connection: sa.Connection,
@@ -20,20 +22,16 @@ def note_change(
     batch_id: str | None = None,
 ) -> int:
     """Add a change in the caller's transaction; the record tables follow it later."""
-    change_id = connection.execute(
-        sa.insert(changes)
-        .values(
-            sync=sync,
-            plan_id=plan_id,
-            batch_id=batch_id,
-            made_at=now,
-            enrolments_recorded=batch_id is None,
-            counts_recorded=False,
-            rejected_rows_recorded=False,
-        )
-        .returning(changes.c.change_id)
-    ).scalar_one()
-    return int(change_id)
+    change = {
+        "sync": sync,
+        "plan_id": plan_id,
+        "batch_id": batch_id,
+        "made_at": now,
+        "enrolments_recorded": batch_id is None,
+        "counts_recorded": False,
+        "rejected_rows_recorded": False,
+    }
+    return int(connection.execute(_ADD, change).scalar_one())
 
 
 def pending_changes(connection: sa.Connection, sync: str, table: RecordTable) -> list[sa.Row[Any]]:

@@ -13,6 +13,21 @@ from dialnexa_pipeline.ledger.numbering import enrolment_refs, places_of
 from dialnexa_pipeline.ledger.tables import batches, plans
 from dialnexa_pipeline.ledger.transitions import lead_ids_of
 
+_BATCH = (
+    sa.select(
+        batches.c.batch_no,
+        batches.c.state,
+        batches.c.settled_at,
+        batches.c.sync,
+        batches.c.workflow_id,
+        plans.c.plan_id,
+        plans.c.run_id,
+        plans.c.partition_key,
+    )
+    .join(plans, plans.c.plan_id == batches.c.plan_id)
+    .where(batches.c.batch_id == sa.bindparam("of_batch"))
+)
+
 
 def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
     """Enrolled and withdrawn leads of a batch, in file order.
@@ -21,20 +36,7 @@ def enrolled_leads(connection: sa.Connection, batch_id: str) -> pa.Table:
         `sync, workflow_id, lead_key, phone (null once erased), lead_id, enrolment_ref, batch_id,
         run_id, partition_key, state` as strings and `enrolled_at` in UTC.
     """
-    batch = connection.execute(
-        sa.select(
-            batches.c.batch_no,
-            batches.c.state,
-            batches.c.settled_at,
-            batches.c.sync,
-            batches.c.workflow_id,
-            plans.c.plan_id,
-            plans.c.run_id,
-            plans.c.partition_key,
-        )
-        .join(plans, plans.c.plan_id == batches.c.plan_id)
-        .where(batches.c.batch_id == batch_id)
-    ).one()
+    batch = connection.execute(_BATCH, {"of_batch": batch_id}).one()
     found = enrolled_claims(connection, batch.batch_no, enrolled=batch.state == "enrolled")
     ids = lead_ids_of(connection, batch.batch_no)
     places = places_of(found["claim_no"].to_numpy())

@@ -37,6 +37,11 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 _PACKS_AT_ONCE = 10
 # PostgreSQL shifts by no bigint, which a parameter would be.
 _BITS: sa.ColumnElement[int] = sa.literal_column(str(PLACE_BITS), sa.Integer)
+_CONTENTS = (
+    sa.select(packs.c.content)
+    .where(packs.c.first_claim_no.between(sa.bindparam("first"), sa.bindparam("last")))
+    .order_by(packs.c.first_claim_no)
+)
 _PACKS_OF_BATCH = (
     f"packs.first_claim_no BETWEEN batches.batch_no << {PLACE_BITS} "
     f"AND (batches.batch_no << {PLACE_BITS}) + :place"
@@ -80,9 +85,8 @@ def add_packs(connection: sa.Connection, packed: Sequence[pa.RecordBatch]) -> No
 
 def packed_claims(connection: sa.Connection, batch_no: int) -> pa.Table:
     """The claims of a batch that are packed (`PACKED`), in file order."""
-    contents = connection.execute(
-        sa.select(packs.c.content).where(_of_batch(batch_no)).order_by(packs.c.first_claim_no)
-    ).scalars()
+    first, last = numbers_of_batch(batch_no)
+    contents = connection.execute(_CONTENTS, {"first": first, "last": last}).scalars()
     return pa.concat_tables([PACKED.empty_table(), *map(_claims, contents)])
 
 

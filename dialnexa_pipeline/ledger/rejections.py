@@ -20,7 +20,7 @@ from dialnexa_pipeline.ledger.bulk import (
 )
 from dialnexa_pipeline.ledger.columnar import columns_relation
 from dialnexa_pipeline.ledger.live_claims import key_hashes
-from dialnexa_pipeline.ledger.numbering import numbers_of_batch, of_batch
+from dialnexa_pipeline.ledger.numbering import numbers_of_batch
 from dialnexa_pipeline.ledger.packs import unpack
 from dialnexa_pipeline.ledger.records import REFUSED, REPLAY, Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
@@ -32,6 +32,30 @@ from dialnexa_pipeline.ledger.tables import (
     rejected_rows,
 )
 
+_STATE_OF_BATCH = sa.select(batches.c.state).where(
+    batches.c.batch_no == sa.bindparam("of_batch_no")
+)
+_UNENROLLED_CLAIM = (
+    sa.select(sa.literal(1))
+    .where(
+        claims.c.claim_no.between(sa.bindparam("first"), sa.bindparam("last")),
+        claims.c.state.in_(("rejected", "released", "withdrawn")),
+    )
+    .limit(1)
+)
+_OF_PLAN = sa.bindparam("of_plan")
+# Each is one step in the index of open rows.
+_OPEN_ROWS = [
+    sa.select(sa.literal(1))
+    .where(rejected_rows.c.sync == sa.bindparam("of_sync"), rejected_rows.c.resolved_at.is_(None))
+    .where(which)
+    .limit(1)
+    for which in (
+        rejected_rows.c.plan_id < _OF_PLAN,
+        rejected_rows.c.plan_id > _OF_PLAN,
+        sa.and_(rejected_rows.c.plan_id == _OF_PLAN, rejected_rows.c.batch_id.is_not(None)),
+    )
+]
 # A lead seen again keeps the moment it was first seen, and stands in the way again. A replay leaves
 # it in the partition that reads it, whose next run resolves it when it is gone.
 _ON_CONFLICT = (
@@ -135,16 +159,10 @@ def _enrolled_elsewhere(connection: sa.Connection, batch: Batch) -> list[int]:
 
 def _has_unenrolled_claims(connection: sa.Connection, batch: Batch) -> bool:
     """False for the batch that is enrolled whole: two steps in an index instead of all its rows."""
-    state = connection.scalar(
-        sa.select(batches.c.state).where(batches.c.batch_no == batch.batch_no)
-    )
-    if state != "enrolled":
+    if connection.scalar(_STATE_OF_BATCH, {"of_batch_no": batch.batch_no}) != "enrolled":
         return True
-    others = sa.select(sa.literal(1)).where(
-        of_batch(batch.batch_no),
-        claims.c.state.in_(("rejected", "released", "withdrawn")),
-    )
-    return connection.scalar(others.limit(1)) is not None
+    first, last = numbers_of_batch(batch.batch_no)
+    return connection.scalar(_UNENROLLED_CLAIM, {"first": first, "last": last}) is not None
 
 
 def resolve_enrolled(
@@ -177,19 +195,10 @@ def _lists_claimed_leads(connection: sa.Connection, batch: Batch) -> bool:
     """False when no open row can be of a lead that this batch claims.
 
     What the batch's own plan refused it did not claim; so rows matter that another plan listed, or
-    that were listed as claims of a batch. Each question is one step in the index of open rows.
+    that were listed as claims of a batch.
     """
-    open_rows = sa.select(sa.literal(1)).where(
-        rejected_rows.c.sync == batch.sync, rejected_rows.c.resolved_at.is_(None)
-    )
-    questions = (
-        open_rows.where(rejected_rows.c.plan_id < batch.plan_id),
-        open_rows.where(rejected_rows.c.plan_id > batch.plan_id),
-        open_rows.where(
-            rejected_rows.c.plan_id == batch.plan_id, rejected_rows.c.batch_id.is_not(None)
-        ),
-    )
-    return any(connection.scalar(question.limit(1)) is not None for question in questions)
+    asked = {"of_sync": batch.sync, "of_plan": batch.plan_id}
+    return any(connection.scalar(question, asked) is not None for question in _OPEN_ROWS)
 
 
 def resolve_not_seen_again(

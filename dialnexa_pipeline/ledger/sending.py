@@ -39,6 +39,37 @@ from dialnexa_pipeline.ledger.transitions import (
     undecided,
 )
 
+_SYNC_AND_PLAN = sa.select(batches.c.sync, batches.c.plan_id).where(
+    batches.c.batch_id == sa.bindparam("of_batch")
+)
+_TAKE = (
+    sa.update(batches)
+    .where(
+        batches.c.batch_id == sa.bindparam("of_batch"),
+        batches.c.state == "planned",
+        batches.c.sha256.is_not(None),
+    )
+    .values(
+        state="sending",
+        lease_owner=sa.bindparam("owner"),
+        lease_expires_at=sa.bindparam("until"),
+        sent_at=sa.bindparam("now"),
+        sent_by_run=sa.bindparam("run"),
+        attempts=batches.c.attempts + 1,
+    )
+)
+_LEASE = sa.select(sa.literal(1)).where(
+    batches.c.batch_id == sa.bindparam("of_batch"),
+    batches.c.state == "sending",
+    batches.c.lease_owner == sa.bindparam("owner"),
+    batches.c.lease_expires_at >= sa.bindparam("until"),
+)
+_SENDER = (
+    sa.select(batches.c.lease_owner)
+    .where(batches.c.batch_id == sa.bindparam("of_batch"), batches.c.state == "sending")
+    .with_for_update()
+)
+
 
 class LeaseLost(DialNexaError):
     """The batch is not this sender's any more; what it learnt late is settled by reconciling."""
@@ -104,27 +135,19 @@ class Batches:
             PlanHeld: a guard holds the plan and nobody approved it.
         """
         with self._database.transaction() as connection:
-            batch = connection.execute(
-                sa.select(batches.c.sync, batches.c.plan_id).where(batches.c.batch_id == batch_id)
-            ).one()
+            batch = connection.execute(_SYNC_AND_PLAN, {"of_batch": batch_id}).one()
             refuse_when_stopped(self._database, connection, batch.sync)
             refuse_when_held(connection, batch.plan_id)
             now = self._database.now(connection)
             taken = connection.execute(
-                sa.update(batches)
-                .where(
-                    batches.c.batch_id == batch_id,
-                    batches.c.state == "planned",
-                    batches.c.sha256.is_not(None),
-                )
-                .values(
-                    state="sending",
-                    lease_owner=owner,
-                    lease_expires_at=now + lease,
-                    sent_at=now,
-                    sent_by_run=run_id,
-                    attempts=batches.c.attempts + 1,
-                )
+                _TAKE,
+                {
+                    "of_batch": batch_id,
+                    "owner": owner,
+                    "until": now + lease,
+                    "now": now,
+                    "run": run_id,
+                },
             )
             return taken.rowcount == 1
 
@@ -147,13 +170,8 @@ class Batches:
         """Whether a batch is being sent by `owner`, whose lease goes on for `still` at least."""
         with self._database.reading() as connection:
             until = self._database.now(connection) + still
-            held = sa.select(sa.literal(1)).where(
-                batches.c.batch_id == batch_id,
-                batches.c.state == "sending",
-                batches.c.lease_owner == owner,
-                batches.c.lease_expires_at >= until,
-            )
-            return connection.scalar(held) is not None
+            asked = {"of_batch": batch_id, "owner": owner, "until": until}
+            return connection.scalar(_LEASE, asked) is not None
 
     def settle_enrolled(
         self, batch_id: str, *, owner: str, lead_ids: Mapping[str, str | None]
@@ -334,12 +352,7 @@ class Batches:
         return child
 
     def _own(self, connection: sa.Connection, batch_id: str, owner: str) -> tuple[Batch, datetime]:
-        held = connection.scalar(
-            sa.select(batches.c.lease_owner)
-            .where(batches.c.batch_id == batch_id, batches.c.state == "sending")
-            .with_for_update()
-        )
-        if held != owner:
+        if connection.scalar(_SENDER, {"of_batch": batch_id}) != owner:
             raise LeaseLost(
                 f"Batch {batch_id} is no longer leased to this sender, so its answer is not "
                 "written down here; the batch is in doubt and `dialnexa reconcile` settles it."

@@ -10,6 +10,17 @@ from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.tables import plans, switches
 
 _LOCK = "dialnexa switches"
+# The newest word of each scope, where it is `stop`.
+_STANDING = (
+    sa.select(switches.c.sync, switches.c.who, switches.c.why, switches.c.made_at)
+    .where(
+        switches.c.switch_id.in_(
+            sa.select(sa.func.max(switches.c.switch_id)).group_by(switches.c.sync)
+        ),
+        switches.c.action == "stop",
+    )
+    .order_by(switches.c.switch_id)
+)
 
 
 class SendingStopped(DialNexaError):
@@ -91,11 +102,4 @@ def refuse_when_stopped(database: LedgerDatabase, connection: sa.Connection, syn
 
 
 def _standing(connection: sa.Connection) -> list[Stop]:
-    """The newest word of each scope, where it is `stop`."""
-    newest = sa.select(sa.func.max(switches.c.switch_id)).group_by(switches.c.sync)
-    rows = connection.execute(
-        sa.select(switches.c.sync, switches.c.who, switches.c.why, switches.c.made_at)
-        .where(switches.c.switch_id.in_(newest), switches.c.action == "stop")
-        .order_by(switches.c.switch_id)
-    )
-    return [Stop(*row) for row in rows]
+    return [Stop(*row) for row in connection.execute(_STANDING)]

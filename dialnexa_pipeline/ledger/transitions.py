@@ -22,15 +22,23 @@ from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_
 from dialnexa_pipeline.ledger.tables import batches, claim_states, claims, lead_ids
 
 _BATCH_COLUMNS = [batches.c[name] for name in Batch.__dataclass_fields__]
+_BATCH = (
+    sa.select(*_BATCH_COLUMNS)
+    .where(batches.c.batch_id == sa.bindparam("of_batch"))
+    .with_for_update()
+)
+_CHANGE_BATCH = sa.update(batches).where(batches.c.batch_id == sa.bindparam("of_batch"))
+_LEAD_IDS = (
+    sa.select(lead_ids.c.ids)
+    .where(lead_ids.c.batch_no == sa.bindparam("of_batch_no"))
+    .order_by(lead_ids.c.answer_no)
+)
 _CLAIM_COLUMNS = [claim_states.c[name] for name in Claim.__dataclass_fields__]
 
 
 def lock_batch(connection: sa.Connection, batch_id: str) -> Batch:
     """One batch, locked until the transaction ends."""
-    row = connection.execute(
-        sa.select(*_BATCH_COLUMNS).where(batches.c.batch_id == batch_id).with_for_update()
-    ).one()
-    return Batch(*row)
+    return Batch(*connection.execute(_BATCH, {"of_batch": batch_id}).one())
 
 
 def select_batches(database: LedgerDatabase, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
@@ -84,12 +92,7 @@ def keep_lead_ids(connection: sa.Connection, batch: Batch, ids: Mapping[str, str
 def lead_ids_of(connection: sa.Connection, batch_no: int) -> dict[int, str]:
     """Place in the plan → lead id of a batch; a later answer overrules an earlier one."""
     found: dict[int, str] = {}
-    answers = connection.execute(
-        sa.select(lead_ids.c.ids)
-        .where(lead_ids.c.batch_no == batch_no)
-        .order_by(lead_ids.c.answer_no)
-    ).scalars()
-    for ids in answers:
+    for ids in connection.execute(_LEAD_IDS, {"of_batch_no": batch_no}).scalars():
         found.update((int(place), lead_id) for place, lead_id in json.loads(ids).items())
     return found
 
@@ -175,11 +178,8 @@ def put_batch_in_doubt(
 
 def finish_batch(connection: sa.Connection, batch: Batch, now: datetime, **values: object) -> None:
     """End of a transition: new state, no lease, and the change for the record tables."""
-    connection.execute(
-        sa.update(batches)
-        .where(batches.c.batch_id == batch.batch_id)
-        .values(lease_owner=None, lease_expires_at=None, **values)
-    )
+    ended = {"lease_owner": None, "lease_expires_at": None, **values}
+    connection.execute(_CHANGE_BATCH, {"of_batch": batch.batch_id, **ended})
     change_id = note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
     if values["state"] != "planned":
         list_unenrolled_claims(connection, batch, now=now, change_id=change_id)
