@@ -20,7 +20,7 @@ from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, blank_variables, screen
 from dialnexa_pipeline.ledger import PlanRead
 from dialnexa_pipeline.phones import mask_phone
-from dialnexa_pipeline.sources import KeyReport, Source, check_keys
+from dialnexa_pipeline.sources import KeyReport, RisingKeys, Source, check_keys
 from dialnexa_pipeline.store import Store
 
 _SAMPLE_ROWS = 20
@@ -105,6 +105,7 @@ def stage_leads(
     eligible: Counter[str] = Counter()
     blank = Counter(dict.fromkeys(screening.required_variables, 0))
     sample: list[SampleRow] = []
+    rising = RisingKeys()
     rows = 0
     with _temporary_folder() as folder:
         local = folder / "screened.parquet"
@@ -123,11 +124,12 @@ def stage_leads(
                 add(leads)
                 schema = leads.schema
                 rows += leads.num_rows
+                rising.add(leads["lead_key"])
                 _count(leads, refused, eligible)
                 blank.update(blank_variables(leads, screening))
                 if len(sample) < _SAMPLE_ROWS:
                     sample += _sample(leads, _SAMPLE_ROWS - len(sample))
-        keys = check_keys([local], "lead_key")
+        keys = rising.report or check_keys([local], "lead_key")
         store.upload(path, local)
     reach("screen.staged")
     return StagedLeads(

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
-from dialnexa_pipeline.sources.keys import KeyReport, KeysBroken, check_keys
+from dialnexa_pipeline.sources.keys import KeyReport, KeysBroken, RisingKeys, check_keys
 from dialnexa_pipeline.sources.relation import RelationSource
 from dialnexa_pipeline.sources.spreadsheet import FileSource, column_names
 
@@ -74,6 +74,7 @@ def newest_moment(
 __all__ = [
     "KeyReport",
     "KeysBroken",
+    "RisingKeys",
     "Since",
     "Source",
     "SourceConfig",

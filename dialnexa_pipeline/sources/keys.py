@@ -1,10 +1,15 @@
 """The key of a source must be unique and not null: checked on what was read, out of core."""
 
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.phones import mask_phones_in
@@ -66,6 +71,47 @@ class KeysBroken(SourceError):
     def __init__(self, report: KeyReport) -> None:
         super().__init__(report.sentence)
         self.report = report
+
+
+class RisingKeys:
+    """Notices keys that rise from row to row, as in most tables: nobody has to count those.
+
+    A longer key is higher than a shorter one, and among equally long ones the bytes decide: so do
+    numbers rise, and whatever has a fixed length. Keys that may be blank do not count as rising.
+    """
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._last: bytes | None = None
+        self._rise = True
+
+    def add(self, keys: pa.ChunkedArray) -> None:
+        """Look at the keys of the next rows."""
+        self._rows += len(keys)
+        # One array has no seams, at which the comparisons would have to be cut.
+        column = pa.concat_arrays([pa.array([self._last], pa.binary()), *_as_bytes(keys)])
+        self._rise = self._rise and _rise(column if self._last is not None else column[1:])
+        self._last = column[-1].as_py()
+
+    @property
+    def report(self) -> KeyReport | None:
+        """What they look like; None where they have to be counted."""
+        return KeyReport(self._rows, self._rows) if self._rise else None
+
+
+def _as_bytes(keys: pa.ChunkedArray) -> list[pa.Array]:
+    return [chunk.cast(pa.binary()) for chunk in keys.chunks]
+
+
+def _rise(keys: pa.Array) -> bool:
+    if keys.null_count:
+        return False
+    may_be_blank = pc.or_(pc.equal(keys, b""), pc.starts_with(keys, " "))
+    lengths = pc.binary_length(keys)
+    before, after = lengths[:-1], lengths[1:]
+    is_higher = pc.and_(pc.equal(before, after), pc.greater(keys[1:], keys[:-1]))
+    rises = pc.or_(pc.less(before, after), is_higher)
+    return not pc.any(may_be_blank).as_py() and pc.all(rises, min_count=0).as_py()
 
 
 def check_keys(parquet_paths: Sequence[Path], column: str) -> KeyReport:
