@@ -121,6 +121,7 @@ def plain_rows(result: sa.CursorResult[*tuple[Any, ...]]) -> list[tuple[Any, ...
 def moments_of(texts: Sequence[str | None]) -> pa.Array:
     """Moments as `columns_of` gives them, in UTC; those of SQLite name no zone."""
     moments = pa.array(texts, pa.string())
-    if any(text is not None and "T" in text for text in texts):
+    # A database spells all of them in one way.
+    if "T" in (next(filter(None, texts), None) or ""):
         return moments.cast(MOMENT)
     return moments.cast(pa.timestamp("us")).cast(MOMENT)
