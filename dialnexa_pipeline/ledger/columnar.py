@@ -50,40 +50,65 @@ def columns_relation(dialect: str, columns: Mapping[str, pa.Array]) -> Relation:
     if dialect == "postgresql":
         return _arrays(columns)
     repeating, starts = _runs(columns)
-    rest = [name for name in columns if name not in repeating]
-    # SQLite ends a text of JSON at a NUL.
-    riding = next((name for name in rest if not _has_nul(columns[name])), None)
-    place = "(start + key)" if repeating else "key"
-    parameters: dict[str, bytes | str] = {}
-    picked: list[str] = []
-    for name, column in columns.items():
-        if name in repeating:
-            value = f"runs.{name}"
-        elif name == riding:
-            value = "value"
-        elif pa.types.is_string(column.type):
-            value = _text(name, column, place, parameters)
-        else:
-            parameters[name], digits = _digits(column)
-            value = _number(name, digits, place)
-        picked.append(f"{value} AS {name}")
-    rows = len(next(iter(columns.values())))
-    carried = columns[riding] if riding else pa.nulls(rows)
     if not repeating:
-        (parameters["elements"],) = _elements(carried, [0, rows])
-        return Relation(f"(SELECT {', '.join(picked)} FROM json_each(:elements))", parameters)
-    elements = _elements(carried, [*starts, rows])
+        return _rows(columns)
+    return _rows_of_runs(columns, repeating, starts)
+
+
+def _rows(columns: Mapping[str, pa.Array]) -> Relation:
+    rows = len(next(iter(columns.values())))
+    riding = _riding(columns)
+    parameters: dict[str, bytes | str] = {}
+    picked = _picked(columns, riding, "key", parameters)
+    (parameters["elements"],) = _elements(columns, riding, [0, rows])
+    return Relation(f"(SELECT {picked} FROM json_each(:elements))", parameters)
+
+
+def _rows_of_runs(
+    columns: Mapping[str, pa.Array], repeating: Sequence[str], starts: Sequence[int]
+) -> Relation:
+    rows = len(next(iter(columns.values())))
+    rest = {name: column for name, column in columns.items() if name not in repeating}
+    riding = _riding(rest)
+    parameters: dict[str, bytes | str] = {}
+    picked = _picked(rest, riding, "(start + key)", parameters)
     first = pa.array(starts, pa.int64())
     shared = [columns[name].take(first).to_pylist() for name in repeating]
+    elements = _elements(rest, riding, [*starts, rows])
     parameters["runs"] = _json(list(zip(*shared, starts, elements, strict=True)))
     names = (*repeating, "start", "elements")
     values = ", ".join(f"value->>{index} AS {name}" for index, name in enumerate(names))
+    both = ", ".join((*(f"runs.{name}" for name in repeating), *filter(None, [picked])))
     return Relation(
         # Not materialized, each text would be looked for in the document again for every row.
         f"(WITH runs AS MATERIALIZED (SELECT {values} FROM json_each(:runs)) "
-        f"SELECT {', '.join(picked)} FROM runs CROSS JOIN json_each(runs.elements))",
+        f"SELECT {both} FROM runs CROSS JOIN json_each(runs.elements))",
         parameters,
     )
+
+
+def _riding(columns: Mapping[str, pa.Array]) -> str | None:
+    """The column whose values are the elements; SQLite ends a text of JSON at a NUL."""
+    return next((name for name, column in columns.items() if not _has_nul(column)), None)
+
+
+def _picked(
+    columns: Mapping[str, pa.Array],
+    riding: str | None,
+    place: str,
+    parameters: dict[str, bytes | str],
+) -> str:
+    """What is selected for the columns; `parameters` gets the blobs that it reads."""
+    values: dict[str, str] = {}
+    for name, column in columns.items():
+        if name == riding:
+            values[name] = "value"
+        elif pa.types.is_string(column.type):
+            values[name] = _text(name, column, place, parameters)
+        else:
+            parameters[name], digits = _digits(column)
+            values[name] = _number(name, digits, place)
+    return ", ".join(f"{value} AS {name}" for name, value in values.items())
 
 
 def _runs(columns: Mapping[str, pa.Array]) -> tuple[list[str], list[int]]:
@@ -108,8 +133,11 @@ def _differs_from_one_before(column: pa.Array) -> npt.NDArray[np.bool_]:
     return codes[1:] != codes[:-1]
 
 
-def _elements(column: pa.Array, bounds: Sequence[int]) -> list[str]:
-    """A JSON array of the values between each two bounds."""
+def _elements(
+    columns: Mapping[str, pa.Array], riding: str | None, bounds: Sequence[int]
+) -> list[str]:
+    """A JSON array of the riding column's values between each two bounds; else of nulls."""
+    column = columns[riding] if riding is not None else pa.nulls(bounds[-1])
     if pa.types.is_integer(column.type):
         texts = pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), column.cast(pa.string()))
         return [f"[{each}]" for each in pc.binary_join(texts, ",").to_pylist()]

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -58,8 +58,8 @@ def copy_side_by_side(connection: sa.Connection, target: sa.Table, pieces: Itera
     whoever fails afterwards leaves some of the rows behind: copying all of them again is right. A
     server that does not give the second one soon gets everything over the first.
     """
-    first = list(zip(range(2), pieces, strict=False))
-    shared = _Shared(chain((piece for _, piece in first), pieces))
+    first = list(islice(pieces, 2))
+    shared = _Shared(chain(first, pieces))
     if len(first) < 2:
         return copy_pieces(connection, target, shared, replacing=True)
     # In this order nobody who wants the table alone comes between, for whom both would wait.
