@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from dialnexa_pipeline.ledger.bulk import MOMENT, columns_of, moments_of
-from dialnexa_pipeline.ledger.numbering import numbers_of_batch, of_batch
+from dialnexa_pipeline.ledger.numbering import OF_BATCH, of_batch, range_of_batch
 from dialnexa_pipeline.ledger.packs import packed_claims
 from dialnexa_pipeline.ledger.tables import batches, claims
 
@@ -20,11 +20,7 @@ _COLUMNS = (
     claims.c.reason,
     claims.c.settled_at,
 )
-_ANY_ROW = (
-    sa.select(sa.literal(1))
-    .where(claims.c.claim_no.between(sa.bindparam("first"), sa.bindparam("last")))
-    .limit(1)
-)
+_ANY_ROW = sa.select(sa.literal(1)).where(OF_BATCH).limit(1)
 CLAIMS = pa.schema(
     [
         ("claim_no", pa.int64()),
@@ -81,8 +77,7 @@ def still_enrolled(connection: sa.Connection, batch_no: int) -> pa.Table:
 
 
 def _rows(connection: sa.Connection, batch_no: int) -> pa.Table:
-    first, last = numbers_of_batch(batch_no)
-    if connection.scalar(_ANY_ROW, {"first": first, "last": last}) is None:
+    if connection.scalar(_ANY_ROW, range_of_batch(batch_no)) is None:
         return CLAIMS.empty_table()
     ordered = sa.select(*_COLUMNS).where(of_batch(batch_no)).order_by(claims.c.claim_no)
     *columns, settled_at = columns_of(connection, ordered)

@@ -49,15 +49,17 @@ def columns_relation(dialect: str, columns: Mapping[str, pa.Array]) -> Relation:
     """
     if dialect == "postgresql":
         return _arrays(columns)
-    repeating, starts = _runs(columns)
-    if not repeating:
-        return _rows(columns)
-    return _rows_of_runs(columns, repeating, starts)
+    # SQLite ends a text of JSON at a NUL.
+    fit = [name for name, column in columns.items() if not _has_nul(column)]
+    repeating, starts = _runs({name: columns[name] for name in fit})
+    riding = next((name for name in fit if name not in repeating), None)
+    if repeating:
+        return _rows_of_runs(columns, repeating, starts, riding)
+    return _rows(columns, riding)
 
 
-def _rows(columns: Mapping[str, pa.Array]) -> Relation:
+def _rows(columns: Mapping[str, pa.Array], riding: str | None) -> Relation:
     rows = len(next(iter(columns.values())))
-    riding = _riding(columns)
     parameters: dict[str, bytes | str] = {}
     picked = _picked(columns, riding, "key", parameters)
     (parameters["elements"],) = _elements(columns, riding, [0, rows])
@@ -65,11 +67,13 @@ def _rows(columns: Mapping[str, pa.Array]) -> Relation:
 
 
 def _rows_of_runs(
-    columns: Mapping[str, pa.Array], repeating: Sequence[str], starts: Sequence[int]
+    columns: Mapping[str, pa.Array],
+    repeating: Sequence[str],
+    starts: Sequence[int],
+    riding: str | None,
 ) -> Relation:
     rows = len(next(iter(columns.values())))
     rest = {name: column for name, column in columns.items() if name not in repeating}
-    riding = _riding(rest)
     parameters: dict[str, bytes | str] = {}
     picked = _picked(rest, riding, "(start + key)", parameters)
     first = pa.array(starts, pa.int64())
@@ -87,18 +91,17 @@ def _rows_of_runs(
     )
 
 
-def _riding(columns: Mapping[str, pa.Array]) -> str | None:
-    """The column whose values are the elements; SQLite ends a text of JSON at a NUL."""
-    return next((name for name, column in columns.items() if not _has_nul(column)), None)
-
-
 def _picked(
     columns: Mapping[str, pa.Array],
     riding: str | None,
     place: str,
     parameters: dict[str, bytes | str],
 ) -> str:
-    """What is selected for the columns; `parameters` gets the blobs that it reads."""
+    """What is selected for the columns; `parameters` gets the blobs that it reads.
+
+    Args:
+        riding: the column whose values the elements are.
+    """
     values: dict[str, str] = {}
     for name, column in columns.items():
         if name == riding:
@@ -113,12 +116,12 @@ def _picked(
 
 def _runs(columns: Mapping[str, pa.Array]) -> tuple[list[str], list[int]]:
     """Texts that repeat, and the places where a run begins in which none of them changes."""
-    rows = len(next(iter(columns.values())))
+    rows = max(map(len, columns.values()), default=0)
     changes = np.zeros(rows, np.bool_)
     changes[:1] = True
     repeating: list[str] = []
     for name, column in columns.items():
-        if not pa.types.is_string(column.type) or _has_nul(column):
+        if not pa.types.is_string(column.type):
             continue
         together = changes.copy()
         together[1:] |= _differs_from_one_before(column)

@@ -23,7 +23,7 @@ _READING_CACHE_KIB = 4_096
 # Pages that change again and again are copied into the file once for each so many: 200 MB.
 _CHECKPOINT_PAGES = 50_000
 # Statements that every batch needs are built once, here and in the ledger's other modules: to build
-# one costs four times as much as to execute it.
+# one costs more than to execute it.
 _NOW_OF_SQLITE = sa.text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")
 _NOW_OF_POSTGRESQL = sa.text("SELECT clock_timestamp()")
 _ONLY_READS = {"dialnexa_only_reads": True}

@@ -44,6 +44,16 @@ def of_batch(
     return claim_no.between(*numbers_of_batch(batch_no))
 
 
+# As `of_batch`, for a statement that is built once: `range_of_batch` are its parameters.
+OF_BATCH = claims.c.claim_no.between(sa.bindparam("first"), sa.bindparam("last"))
+
+
+def range_of_batch(batch_no: int) -> dict[str, int]:
+    """`numbers_of_batch` as parameters of a statement."""
+    first, last = numbers_of_batch(batch_no)
+    return {"first": first, "last": last}
+
+
 def batch_number_of(claim_no: int) -> int:
     """The batch that a claim's number names."""
     return claim_no >> PLACE_BITS

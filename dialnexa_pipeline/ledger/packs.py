@@ -22,6 +22,7 @@ from dialnexa_pipeline.ledger.numbering import (
     claim_number,
     numbers_of_batch,
     place_in,
+    range_of_batch,
 )
 from dialnexa_pipeline.ledger.tables import PLACE_BITS, batches, packs
 
@@ -87,8 +88,7 @@ def add_packs(connection: sa.Connection, packed: Sequence[pa.RecordBatch]) -> No
 
 def packed_claims(connection: sa.Connection, batch_no: int) -> pa.Table:
     """The claims of a batch that are packed (`PACKED`), in file order."""
-    first, last = numbers_of_batch(batch_no)
-    contents = connection.execute(_CONTENTS, {"first": first, "last": last}).scalars()
+    contents = connection.execute(_CONTENTS, range_of_batch(batch_no)).scalars()
     return pa.concat_tables([PACKED.empty_table(), *map(_claims, contents)])
 
 

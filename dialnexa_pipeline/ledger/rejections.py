@@ -20,7 +20,7 @@ from dialnexa_pipeline.ledger.bulk import (
 )
 from dialnexa_pipeline.ledger.columnar import columns_relation
 from dialnexa_pipeline.ledger.live_claims import key_hashes
-from dialnexa_pipeline.ledger.numbering import numbers_of_batch
+from dialnexa_pipeline.ledger.numbering import OF_BATCH, numbers_of_batch, range_of_batch
 from dialnexa_pipeline.ledger.packs import unpack
 from dialnexa_pipeline.ledger.records import REFUSED, REPLAY, Batch, Plan
 from dialnexa_pipeline.ledger.tables import (
@@ -37,10 +37,7 @@ _STATE_OF_BATCH = sa.select(batches.c.state).where(
 )
 _UNENROLLED_CLAIM = (
     sa.select(sa.literal(1))
-    .where(
-        claims.c.claim_no.between(sa.bindparam("first"), sa.bindparam("last")),
-        claims.c.state.in_(("rejected", "released", "withdrawn")),
-    )
+    .where(OF_BATCH, claims.c.state.in_(("rejected", "released", "withdrawn")))
     .limit(1)
 )
 _OF_PLAN = sa.bindparam("of_plan")
@@ -161,8 +158,7 @@ def _has_unenrolled_claims(connection: sa.Connection, batch: Batch) -> bool:
     """False for the batch that is enrolled whole: two steps in an index instead of all its rows."""
     if connection.scalar(_STATE_OF_BATCH, {"of_batch_no": batch.batch_no}) != "enrolled":
         return True
-    first, last = numbers_of_batch(batch.batch_no)
-    return connection.scalar(_UNENROLLED_CLAIM, {"first": first, "last": last}) is not None
+    return connection.scalar(_UNENROLLED_CLAIM, range_of_batch(batch.batch_no)) is not None
 
 
 def resolve_enrolled(

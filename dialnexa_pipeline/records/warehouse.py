@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dialnexa_pipeline.ahead import ahead
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
+from dialnexa_pipeline.phones import mask_phones_in
 from dialnexa_pipeline.records.copying import Piece, copy_pieces, copy_side_by_side
 from dialnexa_pipeline.records.tables import record_tables
 
@@ -48,7 +49,7 @@ class RecordTables:
         target = self._target(table)
         pieces = _pieces(target, made)
         if self._dialect == "postgresql":
-            with ahead(_spelled(pieces), name="reading") as spelled:
+            with ahead((Piece.of(each) for each in pieces), name="reading") as spelled:
                 return copy_side_by_side(self._connection, target, spelled)
         with ahead(pieces, name="reading") as rows:
             return self._write_pieces(target, rows, replacing=True)
@@ -197,10 +198,6 @@ def _pieces(target: sa.Table, tables: Iterable[pa.Table]) -> Generator[pa.Table]
             yield rows.slice(start, _CHUNK)
 
 
-def _spelled(pieces: Iterable[pa.Table]) -> Generator[Piece]:
-    yield from map(Piece.of, pieces)
-
-
 @contextmanager
 def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]:
     """One transaction on the warehouse's record tables, which are made when missing.
@@ -215,9 +212,7 @@ def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]
     try:
         connection = _connect(engine)
         with connection:
-            with connection.begin():
-                _hold_alone(connection)
-                _make_missing(connection, schema)
+            _make_missing(connection, schema)
             with connection.begin():
                 _hold_alone(connection)
                 yield RecordTables(connection, schema)
@@ -245,11 +240,15 @@ def _hold_alone(connection: sa.Connection) -> None:
 
 
 def _make_missing(connection: sa.Connection, schema: str | None) -> None:
+    """Make the tables in a transaction of their own, for a second connection to see them."""
     tables = record_tables(schema)
-    # One question for all of them: some dialects take a millisecond for each.
-    there = set(sa.inspect(connection).get_table_names(schema))
+    with connection.begin():
+        # One question for all of them: some dialects take a millisecond for each.
+        there = set(sa.inspect(connection).get_table_names(schema))
     if any(table.name not in there for table in tables.tables.values()):
-        tables.create_all(connection)
+        with connection.begin():
+            _hold_alone(connection)
+            tables.create_all(connection)
 
 
 def _engine(url: str) -> sa.Engine:
@@ -285,7 +284,7 @@ def _connect(engine: sa.Engine) -> sa.Connection:
 
 def _unavailable(engine: sa.Engine, error: Exception) -> WarehouseUnavailable:
     shown = engine.url.render_as_string(hide_password=True)
-    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    said = mask_phones_in(str(getattr(error, "orig", None) or error).strip().splitlines()[0])
     return WarehouseUnavailable(
         f"The warehouse at {shown} does not take the records: {said}. The ledger keeps them; mend "
         "the warehouse and run the sync again."

@@ -136,6 +136,8 @@ def test_whoever_waits_for_the_table_makes_no_two_connections_wait_for_each_othe
 ) -> None:
     def alter() -> None:
         with engine.begin() as connection:
+            # It waits for one second; gives up if the two waited for each other through it.
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
             connection.exec_driver_sql(f"ALTER TABLE {TABLE} ADD COLUMN mine text")
 
     altering = threading.Thread(target=alter)
@@ -147,3 +149,19 @@ def test_whoever_waits_for_the_table_makes_no_two_connections_wait_for_each_othe
         records.replace_all(TABLE, leads())
     altering.join()
     assert states(engine) == [("enrolled", PIECES * ROWS_OF_PIECE)]
+    assert "mine" in {each["name"] for each in sa.inspect(engine).get_columns(TABLE)}
+
+
+def test_a_number_that_the_server_quotes_in_its_first_line_is_masked(
+    engine: sa.Engine, postgres_url: str
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"ALTER TABLE {TABLE} ALTER COLUMN phone TYPE date USING phone::date"
+        )
+    row = next(leads()).slice(0, 1)
+    row = row.set_column(row.column_names.index("phone"), "phone", pa.array(["+919876543210"]))
+    with pytest.raises(WarehouseUnavailable) as refused, open_records(postgres_url) as records:
+        records.replace(TABLE, row)
+    assert "9876543" not in str(refused.value)
+    assert "3210" in str(refused.value)
