@@ -13,11 +13,14 @@ LEASE = timedelta(seconds=float(os.environ.get("DIALNEXA_LEASE_SECONDS") or 60.0
 
 
 @contextmanager
-def heartbeat(
-    ledger: Ledger, batch_id: str, owner: str, lease: timedelta = LEASE
-) -> Generator[None]:
-    """Renew a sender's lease on a batch until the block ends."""
-    with _beating(lambda: ledger.batches.renew_lease(batch_id, owner=owner, lease=lease), lease):
+def sending_heartbeat(ledger: Ledger, owner: str, lease: timedelta = LEASE) -> Generator[None]:
+    """Renew a sender's leases on all that it is sending until the block ends."""
+
+    def renew() -> bool:
+        ledger.batches.renew_leases(owner=owner, lease=lease)
+        return True
+
+    with _beating(renew, lease):
         yield
 
 

@@ -17,7 +17,7 @@ from dialnexa_pipeline.api import (
     Withheld,
 )
 from dialnexa_pipeline.enrolment.budget import PostBudget
-from dialnexa_pipeline.enrolment.lease import LEASE, heartbeat
+from dialnexa_pipeline.enrolment.lease import LEASE, sending_heartbeat
 from dialnexa_pipeline.enrolment.patience import patiently
 from dialnexa_pipeline.enrolment.refusals import Refusals
 from dialnexa_pipeline.enrolment.report import SendReport
@@ -92,7 +92,9 @@ def send_plan(
         for workflow_id, queue in queues.items()
     ]
     try:
-        work_side_by_side([sender.run for sender in senders], ending, at_once=at_once, note=note)
+        with sending_heartbeat(ledger, owner):
+            tasks = [sender.run for sender in senders]
+            work_side_by_side(tasks, ending, at_once=at_once, note=note)
     except BaseException:
         # Whoever is left behind in mid-request does not settle its batch any more.
         with contextlib.suppress(LedgerUnavailable):
@@ -218,15 +220,14 @@ class _WorkflowSender:
 
     def _upload(self, batch: Batch, content: bytes, rows: SentRows) -> Accepted:
         filename = (batch.file_path or batch.batch_id).rsplit("/", 1)[-1]
-        with heartbeat(self._ledger, batch.batch_id, self._owner):
-            return self._client.upload_leads(
-                batch.workflow_id,
-                filename,
-                content,
-                phones=rows,
-                # A sender that was stopped for long may wake up when its batch is in doubt.
-                before_attempt=lambda: self._may_attempt(batch),
-            )
+        return self._client.upload_leads(
+            batch.workflow_id,
+            filename,
+            content,
+            phones=rows,
+            # A sender that was stopped for long may wake up when its batch is in doubt.
+            before_attempt=lambda: self._may_attempt(batch),
+        )
 
     def _read_checked(self, batch: Batch) -> bytes:
         content = self._store.read(batch.file_path or "")

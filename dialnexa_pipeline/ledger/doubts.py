@@ -110,6 +110,7 @@ class Doubts:
                 connection.execute(
                     sa.select(batches.c.batch_id)
                     .where(batches.c.state == "sending", which(now))
+                    .order_by(batches.c.batch_no)
                     .with_for_update()
                 ).scalars()
             )

@@ -58,6 +58,19 @@ _TAKE = (
         attempts=batches.c.attempts + 1,
     )
 )
+_RENEW = (
+    sa.update(batches)
+    .where(
+        batches.c.batch_id.in_(
+            sa.select(batches.c.batch_id)
+            .where(batches.c.state == "sending", batches.c.lease_owner == sa.bindparam("owner"))
+            # In the order of `put_dead_senders_in_doubt`: neither waits for the other.
+            .order_by(batches.c.batch_no)
+            .with_for_update()
+        )
+    )
+    .values(lease_expires_at=sa.bindparam("until"))
+)
 _LEASE = sa.select(sa.literal(1)).where(
     batches.c.batch_id == sa.bindparam("of_batch"),
     batches.c.state == "sending",
@@ -165,6 +178,13 @@ class Batches:
                 .values(lease_expires_at=now + lease)
             )
             return renewed.rowcount == 1
+
+    def renew_leases(self, *, owner: str, lease: timedelta) -> int:
+        """`renew_lease` of all that a sender is sending; how many leases are still its own."""
+        with self._database.transaction() as connection:
+            until = self._database.now(connection) + lease
+            renewed = connection.execute(_RENEW, {"owner": owner, "until": until})
+            return renewed.rowcount
 
     def is_leased(self, batch_id: str, *, owner: str, still: timedelta) -> bool:
         """Whether a batch is being sent by `owner`, whose lease goes on for `still` at least."""

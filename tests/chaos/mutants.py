@@ -63,6 +63,7 @@ def sent_before_it_is_noted() -> None:
 
     Batches.start_sending = started
     Batches.renew_lease = lambda *_arguments, **_options: True
+    Batches.renew_leases = lambda *_arguments, **_options: 0
     Batches._own = owned
 
 
@@ -108,6 +109,7 @@ def leases_run_out_at_once() -> None:
 
     Batches.start_sending = started
     Batches.renew_lease = lambda *_arguments, **_options: True
+    Batches.renew_leases = lambda *_arguments, **_options: 0
 
 
 def a_shortfall_is_ignored() -> None:

@@ -9,21 +9,21 @@ from contextlib import contextmanager
 import pytest
 
 from dialnexa_pipeline.ledger import Ledger
-from tests.ledger.steps import outcomes, planned, refs_of
+from tests.ledger.steps import LEASE, NOW, outcomes, planned, refs_of
 
 pytestmark = pytest.mark.servers
 
 _SENDER = """
 import sys, time
 from datetime import timedelta
-from dialnexa_pipeline.enrolment.lease import heartbeat
+from dialnexa_pipeline.enrolment.lease import sending_heartbeat
 from dialnexa_pipeline.ledger import LeaseLost, Ledger
 time.time = lambda: 0.0
 lease = timedelta(seconds=2)
 with Ledger(sys.argv[1]) as ledger:
     ledger.batches.start_sending("b1", owner="child", run_id="r1", lease=lease)
     print("taken", flush=True)
-    with heartbeat(ledger, "b1", "child", lease):
+    with sending_heartbeat(ledger, "child", lease):
         sys.stdin.readline()
     sys.stdin.readline()
     try:
@@ -70,3 +70,16 @@ def test_a_living_sender_keeps_its_lease_and_one_that_stood_still_loses_it(
     assert outcomes(ledger, plan) == {"in_doubt": 3}
     ledger.doubts.settle_found("b1", dict.fromkeys(refs_of(ledger), "l"))
     assert outcomes(ledger, plan) == {"enrolled": 3}
+
+
+def test_a_sender_renews_what_it_is_sending_and_nothing_else(ledger: Ledger) -> None:
+    batches = ledger.batches
+    planned(ledger, 3)
+    assert batches.renew_leases(owner="me", lease=LEASE) == 0
+    batches.start_sending("b1", owner="me", run_id="r1", lease=NOW)
+    assert batches.renew_leases(owner="somebody else", lease=LEASE) == 0
+    assert not batches.is_leased("b1", owner="me", still=NOW)
+    assert batches.renew_leases(owner="me", lease=LEASE) == 1
+    assert batches.is_leased("b1", owner="me", still=LEASE / 2)
+    batches.settle_enrolled("b1", owner="me", lead_ids={})
+    assert batches.renew_leases(owner="me", lease=LEASE) == 0

@@ -83,7 +83,7 @@ class LedgerMachine(RuleBasedStateMachine):
             actions += [lambda: self.send(choice, owner, effect=effect)] * 4
         if self._any("sending"):
             actions += [lambda: self.answer(choice, answer)] * 3
-            actions += [lambda: self.renew(choice, owner)]
+            actions += [lambda: self.renew(choice, owner), lambda: self.renew_all(owner)]
         if self.shares:
             actions += [lambda: self.answer_late(choice, answer, owner)]
         actions[pick % len(actions)]()
@@ -194,6 +194,17 @@ class LedgerMachine(RuleBasedStateMachine):
         renewed = self.ledger.batches.renew_lease(batch.batch_id, owner=owner, lease=LEASE)
         assert renewed == (batch.owner == owner)
         batch.lives = batch.lives or renewed
+
+    def renew_all(self, owner: str) -> None:
+        own = [
+            batch
+            for batch in self.model.batches.values()
+            if batch.state == "sending" and batch.owner == owner
+        ]
+        # The ledger is that of other histories too.
+        assert self.ledger.batches.renew_leases(owner=owner, lease=LEASE) >= len(own)
+        for batch in own:
+            batch.lives = True
 
     def answer_late(self, choice: int, answer: int, owner: str) -> None:
         """An answer that may come after the lease, or to somebody else."""
