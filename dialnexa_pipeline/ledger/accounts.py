@@ -9,10 +9,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import columns_of, moments_of
 from dialnexa_pipeline.ledger.changes import RecordTable, mark_recorded, pending_changes
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.enrolled import enrolled_leads
+from dialnexa_pipeline.ledger.gathering import Gathering
 from dialnexa_pipeline.ledger.records import REPLAY, Account, Batch, Count, Plan, RefusedRow
 from dialnexa_pipeline.ledger.tables import (
     CLAIMS_OF_BATCH,
@@ -42,6 +42,19 @@ _REJECTIONS = sa.select(
     rejected_rows.c.last_seen_at,
     rejected_rows.c.resolved_at,
 ).join(plans, plans.c.plan_id == rejected_rows.c.plan_id)
+# A change touches rows of one plan, at one moment; leads that left the source aside.
+_REJECTIONS_OF_CHANGE = Gathering(
+    _REJECTIONS.where(rejected_rows.c.change_id == sa.bindparam("of_change")),
+    alike=(
+        "sync",
+        "detail",
+        "batch_id",
+        "run_id",
+        "partition_key",
+        "last_seen_at",
+        "resolved_at",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +174,8 @@ class Accounts:
         Each has the columns of `dialnexa_rejected_rows`.
         """
         for change_id in change_ids:
-            changed = _REJECTIONS.where(rejected_rows.c.change_id == change_id)
             with self._database.reading() as connection:
-                columns = columns_of(connection, changed)
-            rows = pa.table(
-                {
-                    name: moments_of(values)
-                    if name.endswith("_at")
-                    else pa.array(values, pa.string())
-                    for name, values in zip(changed.selected_columns.keys(), columns, strict=True)
-                }
-            )
+                rows = _REJECTIONS_OF_CHANGE.read(connection, {"of_change": change_id})
             for start in range(0, rows.num_rows, _READ_ROWS):
                 yield rows.slice(start, _READ_ROWS)
 

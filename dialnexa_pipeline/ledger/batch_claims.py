@@ -7,18 +7,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import MOMENT, columns_of, moments_of
-from dialnexa_pipeline.ledger.numbering import OF_BATCH, of_batch, range_of_batch
+from dialnexa_pipeline.ledger.bulk import MOMENT
+from dialnexa_pipeline.ledger.gathering import Gathering
+from dialnexa_pipeline.ledger.numbering import OF_BATCH, range_of_batch
 from dialnexa_pipeline.ledger.packs import packed_claims
 from dialnexa_pipeline.ledger.tables import batches, claims
 
-_COLUMNS = (
-    claims.c.claim_no,
-    claims.c.lead_key,
-    claims.c.phone,
-    claims.c.state,
-    claims.c.reason,
-    claims.c.settled_at,
+_ROWS = Gathering(
+    sa.select(
+        claims.c.claim_no,
+        claims.c.lead_key,
+        claims.c.phone,
+        claims.c.state,
+        claims.c.reason,
+        claims.c.settled_at,
+    )
+    .where(OF_BATCH)
+    .order_by(claims.c.claim_no)
 )
 _ANY_ROW = sa.select(sa.literal(1)).where(OF_BATCH).limit(1)
 CLAIMS = pa.schema(
@@ -79,9 +84,7 @@ def still_enrolled(connection: sa.Connection, batch_no: int) -> pa.Table:
 def _rows(connection: sa.Connection, batch_no: int) -> pa.Table:
     if connection.scalar(_ANY_ROW, range_of_batch(batch_no)) is None:
         return CLAIMS.empty_table()
-    ordered = sa.select(*_COLUMNS).where(of_batch(batch_no)).order_by(claims.c.claim_no)
-    *columns, settled_at = columns_of(connection, ordered)
-    return pa.table([*columns, moments_of(settled_at)], schema=CLAIMS)
+    return _ROWS.read(connection, range_of_batch(batch_no))
 
 
 def _silent(packed: pa.Table) -> pa.Table:

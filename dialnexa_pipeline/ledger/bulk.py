@@ -95,18 +95,6 @@ def _in_quotes(value: str | None) -> str:
     return f'"{value}"'
 
 
-def columns_of(connection: sa.Connection, rows: sa.Select[*tuple[Any, ...]]) -> list[list[Any]]:
-    """The columns of many rows, in the rows' order.
-
-    Each comes home as one JSON document: a row of the driver's costs more than all its values.
-    Moments come as text.
-    """
-    is_sqlite = connection.dialect.name == "sqlite"
-    gather = sa.func.json_group_array if is_sqlite else sa.func.json_agg
-    columns = connection.execute(sa.select(*map(gather, rows.subquery().c))).one()
-    return [json.loads(values) if isinstance(values, str) else values or [] for values in columns]
-
-
 def plain_rows(result: sa.CursorResult[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Every row as the driver gives it: thousands at a time are not to be wrapped and typed.
 
@@ -116,12 +104,3 @@ def plain_rows(result: sa.CursorResult[*tuple[Any, ...]]) -> list[tuple[Any, ...
     rows: list[tuple[Any, ...]] = cursor.fetchall()
     result.close()
     return rows
-
-
-def moments_of(texts: Sequence[str | None]) -> pa.Array:
-    """Moments as `columns_of` gives them, in UTC; those of SQLite name no zone."""
-    moments = pa.array(texts, pa.string())
-    # A database spells all of them in one way.
-    if "T" in (next(filter(None, texts), None) or ""):
-        return moments.cast(MOMENT)
-    return moments.cast(pa.timestamp("us")).cast(MOMENT)

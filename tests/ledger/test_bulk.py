@@ -1,6 +1,7 @@
 """Texts and numbers reach the databases in bulk, and come back, as they are."""
 
 from collections.abc import Generator
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -8,9 +9,12 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialnexa_pipeline.ledger.bulk import columns_of, number_array, text_array
+from dialnexa_pipeline.ledger.bulk import number_array, text_array
 from dialnexa_pipeline.ledger.columnar import columns_relation
+from dialnexa_pipeline.ledger.gathering import Gathering
+from dialnexa_pipeline.ledger.tables import UtcDateTime
 
+MOMENTS = st.datetimes().map(lambda moment: moment.replace(tzinfo=UTC))
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8)
 
 
@@ -34,29 +38,53 @@ def test_an_array_comes_back_as_it_was(
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
-@given(rows=st.lists(st.tuples(st.integers(0, 2**62), st.none() | TEXTS.map("".join)), max_size=8))
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 2**62),
+            st.none() | TEXTS.map("".join),
+            st.none() | st.sampled_from(["a", "b"]),
+            st.none() | MOMENTS,
+        ),
+        max_size=8,
+    )
+    | st.lists(st.just((1, None, "a", datetime(2026, 3, 1, tzinfo=UTC))), max_size=3),
+    alike=st.sets(st.sampled_from(["t", "few", "at"])),
+)
 @settings(deadline=None)
-def test_columns_come_home_as_they_were_and_in_order(
-    dialect: str, postgres_engine: sa.Engine, rows: list[tuple[int, str | None]]
+def test_rows_come_home_as_they_were_and_in_order(
+    dialect: str,
+    postgres_engine: sa.Engine,
+    rows: list[tuple[int, str | None, str | None, datetime | None]],
+    alike: set[str],
 ) -> None:
-    """PostgreSQL's text holds no NUL."""
-    rows = [(n, text.replace("\0", "") if text is not None else None) for n, text in rows]
+    """Whether or not columns that are taken to hold one value do; PostgreSQL's text has no NUL."""
+    given_rows = [
+        {"n": n, "t": text.replace("\0", "") if text is not None else None, "few": few, "at": at}
+        for n, text, few, at in rows
+    ]
     engine = postgres_engine if dialect == "postgresql" else sa.create_engine("sqlite://")
     columns = [
         sa.Column("place", sa.Integer),
         sa.Column("n", sa.BigInteger),
         sa.Column("t", sa.Text),
+        sa.Column("few", sa.Text),
+        sa.Column("at", UtcDateTime),
     ]
-    table = sa.Table("columns_come_home", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+    table = sa.Table("rows_come_home", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+    gathering = Gathering(
+        sa.select(*(table.c[name] for name in ("n", "t", "few", "at")))
+        .where(table.c.place > sa.bindparam("after"))
+        .order_by(table.c.place.desc()),
+        alike=alike,
+    )
     with engine.connect() as connection:
         table.create(connection)
-        for place, (number, text) in enumerate(rows):
-            connection.execute(sa.insert(table).values(place=-place, n=number, t=text))
-        found = columns_of(
-            connection, sa.select(table.c.n, table.c.t).order_by(table.c.place.desc())
-        )
+        for place, row in enumerate(given_rows):
+            connection.execute(sa.insert(table).values(place=-place, **row))
+        found = gathering.read(connection, {"after": -1_000})
         connection.rollback()
-    assert found == [[number for number, _ in rows], [text for _, text in rows]]
+    assert found.to_pylist() == given_rows
 
 
 # Texts and a number, so many times one after another: what repeats is handed over in another way.
