@@ -51,6 +51,7 @@ class BatchLimits:
     def content_of(self, rows: pa.Table) -> tuple[pa.Table, npt.NDArray[np.int64]]:
         """Uploaded rows as a batch keeps them, and the most bytes that each adds to its file."""
         if self.format != "csv":
+            rows = rows.cast(pa.schema([(name, pa.string()) for name in rows.column_names]))
             return rows, xlsx_row_bytes(rows)
         lines = csv_lines(rows)
         return pa.table({"line": lines}), pc.binary_length(lines).to_numpy().astype(np.int64)

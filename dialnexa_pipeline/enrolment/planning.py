@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +22,14 @@ from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.in_flight import InFlight
 from dialnexa_pipeline.enrolment.lease import planning_heartbeat
-from dialnexa_pipeline.enrolment.staged_file import is_in_order, leads_to_plan
+from dialnexa_pipeline.enrolment.staged_file import (
+    is_in_order,
+    leads_to_plan,
+    repeating_columns,
+)
 from dialnexa_pipeline.enrolment.staging import staged_read
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
-from dialnexa_pipeline.enrolment.writing import CLAIMED, ChunkWriter, PlannedChunk
+from dialnexa_pipeline.enrolment.writing import CLAIMED, KEY_HASH, ChunkWriter, PlannedChunk
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import (
     VARIABLE_PREFIX,
@@ -36,6 +41,7 @@ from dialnexa_pipeline.ledger import (
     Ledger,
     Plan,
     enrolment_refs,
+    key_hashes,
 )
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.store import Store
@@ -84,7 +90,7 @@ def plan_leads(
     with (
         planning_heartbeat(ledger, plan),
         store.open_local(staged) as local,
-        pq.ParquetFile(local) as parquet,
+        pq.ParquetFile(local, read_dictionary=_spelled_once(local, erased)) as parquet,
         one_behind(name="files") as files,
     ):
         rows = parquet.metadata.num_rows
@@ -114,6 +120,13 @@ def plan_leads(
     if erased is not None and erased.met:
         redact_staged(store, staged, erased.are_theirs)
     return barred_of(planner.barred)
+
+
+def _spelled_once(local: Path, erased: ErasedPeople | None) -> list[str]:
+    """Variables that are read as codes of the texts that repeat in them."""
+    # Redacting puts texts in their place.
+    columns = repeating_columns(local) if erased is None else []
+    return [name for name in columns if name.startswith(VARIABLE_PREFIX)]
 
 
 def _planned(
@@ -174,10 +187,18 @@ class _Planner:
 
     def end(self) -> PlannedChunk:
         """A chunk without leads, after which no batch is open."""
-        nobody = pa.table({name: pa.array([], pa.string()) for name in CLAIMED})
-        full = self._batches.take_all()
+        nobody = pa.table({name: pa.array([], pa.string()) for name in (*CLAIMED, KEY_HASH)})
         unclaimed = Unclaimed(self._plan.sync)
-        return PlannedChunk(nobody, self._seq, pa.table({}), self._columns, [], full, unclaimed)
+        return PlannedChunk(
+            nobody,
+            self._seq,
+            pa.table({}),
+            self._columns,
+            [],
+            self._batches.take_all(),
+            unclaimed,
+            self._ledger.plans.refused_rows(unclaimed.rows),
+        )
 
     def _look_up(
         self, names: Sequence[str], codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
@@ -253,14 +274,16 @@ class _Planner:
             if last > first
             for share in self._batches.assign(name, self._columns, sizes[first:last], first=first)
         ]
+        hashes = pa.array(key_hashes(leads["lead_key"]))
         return PlannedChunk(
-            leads.select(CLAIMED),
+            leads.select(CLAIMED).append_column(KEY_HASH, hashes),
             first_seq,
             content,
             self._columns,
             shares,
             self._batches.take_full(),
             unclaimed,
+            self._ledger.plans.refused_rows(unclaimed.rows),
         )
 
     def _uploaded(self, leads: pa.Table, first_seq: int) -> pa.Table:

@@ -13,7 +13,7 @@ from dialnexa_pipeline.behind import one_behind
 from dialnexa_pipeline.enrolment.number_ranges import Group, NumberRanges
 
 # A dictionary of texts that are all different costs time and saves nothing.
-_OF_FEW_VALUES = ("workflow_id", "country", "phone_type", "outcome", "reason")
+_ROWS_OF_A_VALUE = 8
 _RANGES = "dialnexa.ranges"
 
 
@@ -51,7 +51,9 @@ def writing_staged_file(
                     described(leads.schema),
                     compression="zstd",
                     # The stubs know the switch only.
-                    use_dictionary=list(_OF_FEW_VALUES),  # pyright: ignore[reportArgumentType]
+                    use_dictionary=_repeating(leads),  # pyright: ignore[reportArgumentType]
+                    # Nobody looks for rows by their values.
+                    write_statistics=False,
                 )
                 stack.callback(writer.close)
             thread.do(partial(write, iter([Group(0, leads)]) if in_order else ranges.add(leads)))
@@ -83,9 +85,27 @@ def leads_to_plan(parquet: pq.ParquetFile, at_once: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting).combine_chunks()
 
 
+def repeating_columns(path: Path) -> list[str]:
+    """Columns whose texts repeat, so that the file holds a dictionary of them."""
+    metadata = pq.read_metadata(path)
+    if not metadata.num_row_groups:
+        return []
+    columns = map(metadata.row_group(0).column, range(metadata.num_columns))
+    return [each.path_in_schema for each in columns if "RLE_DICTIONARY" in each.encodings]
+
+
 def is_in_order(parquet: pq.ParquetFile) -> bool:
     """Whether the staged leads are all planned in the source's order."""
     return not any(_ranges(parquet))
+
+
+def _repeating(leads: pa.Table) -> list[str]:
+    return [
+        name
+        for name, column in zip(leads.column_names, leads.columns, strict=True)
+        if pa.types.is_string(column.type)
+        and len(column.unique()) * _ROWS_OF_A_VALUE <= leads.num_rows
+    ]
 
 
 def _groups_by_range(parquet: pq.ParquetFile) -> list[int]:

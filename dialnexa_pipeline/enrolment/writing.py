@@ -16,11 +16,12 @@ from dialnexa_pipeline.behind import Behind
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatch, Share, write_files
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.ledger import BatchOnDisk, Candidates, Ledger, Plan
+from dialnexa_pipeline.ledger import BatchOnDisk, Candidates, Ledger, Plan, RefusedRows
 from dialnexa_pipeline.store import Store
 
 # What is needed of a lead to claim its number, or to say who was faster.
 CLAIMED = ("workflow_id", "lead_key", "raw_phone", "phone", "phone_key")
+KEY_HASH = "key_hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,14 @@ class PlannedChunk:
     """What planning makes of some leads, before anything of it is written.
 
     Attributes:
-        leads: those that ask for a claim, each workflow's side by side; their `CLAIMED` columns.
+        leads: those that ask for a claim, each workflow's side by side; their `CLAIMED` columns,
+            and the hashes of their keys.
         first_seq: place of the first of them in the plan.
         content: a row for each of them, as `OpenBatch.pieces` holds it.
         columns: the header of a file.
         shares: which of them go into which batch.
         full: batches that take no more rows after this chunk.
-        unclaimed: leads that ask for none.
+        unclaimed: leads that ask for none; `refused` are those that stand in the way.
     """
 
     leads: pa.Table
@@ -44,6 +46,7 @@ class PlannedChunk:
     shares: Sequence[Share]
     full: Sequence[OpenBatch]
     unclaimed: Unclaimed
+    refused: RefusedRows
 
 
 class ChunkWriter:
@@ -99,7 +102,7 @@ class ChunkWriter:
         chunks, self._waiting = self._waiting, []
         for chunk in chunks:
             self._counted.add(chunk.unclaimed)
-        if any(chunk.shares or chunk.unclaimed.rows.num_rows for chunk in chunks):
+        if any(chunk.shares or chunk.refused.count for chunk in chunks):
             self._claim(chunks)
         # No more of a chunk than its files need.
         full = [(chunk.full, chunk.columns) for chunk in chunks]
@@ -118,7 +121,10 @@ class ChunkWriter:
             list(chain.from_iterable(map(_candidates, chunks))),
             ref_column=self._limits.ref_column,
             hold_absent=self._limits.hold_absent,
-            refused=pa.concat_tables([self._take_late(), *(c.unclaimed.rows for c in chunks)]),
+            refused=[
+                self._ledger.plans.refused_rows(self._take_late()),
+                *(chunk.refused for chunk in chunks),
+            ],
         )
         reach("plan.claimed")
         places = np.array(sorted(lost), np.int64)
@@ -150,7 +156,8 @@ class ChunkWriter:
 
 def _candidates(chunk: PlannedChunk) -> Iterator[Candidates]:
     columns = [
-        chunk.leads[name].combine_chunks() for name in ("lead_key", "raw_phone", "phone_key")
+        chunk.leads[name].combine_chunks()
+        for name in ("lead_key", "raw_phone", "phone_key", KEY_HASH)
     ]
     for share in chunk.shares:
         yield Candidates(

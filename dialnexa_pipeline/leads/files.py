@@ -17,14 +17,14 @@ def render_csv(table: pa.Table) -> bytes:
     """UTF-8 without BOM, CRLF, fields quoted only when they must be; null is an empty field.
 
     Args:
-        table: string columns; the column names are the header.
+        table: string columns, or dictionaries of strings; the column names are the header.
     """
     return csv_file(table.column_names, [csv_lines(table)])
 
 
 def csv_lines(table: pa.Table) -> pa.Array:
     """Each row as its line, line end included: its length in bytes is what it adds to a file."""
-    fields = [_quoted(_flat(column)) for column in table.columns]
+    fields = [_fields_of(column.combine_chunks()) for column in table.columns]
     if len(fields) == 1:
         # A line of nothing would be no row at all.
         fields = [pc.if_else(pc.equal(fields[0], ""), '""', fields[0])]
@@ -46,12 +46,18 @@ def _header(names: Sequence[str]) -> bytes:
     return (",".join(_quoted_text(name) for name in names) + _CRLF).encode("utf-8")
 
 
-def _flat(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks()
+def _fields_of(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        # Each text of the dictionary is looked at once, however often it comes.
+        return _filled(_quoted(column.dictionary).take(column.indices))
+    return _quoted(_filled(column))
 
 
-def _quoted(column: pa.Array) -> pa.Array:
-    text = pc.fill_null(column, "")
+def _filled(text: pa.Array) -> pa.Array:
+    return pc.fill_null(text, "") if text.null_count else text
+
+
+def _quoted(text: pa.Array) -> pa.Array:
     held = _bytes_of(text)
     marks = [mark for mark in _MUST_QUOTE if mark in held]
     if not marks:

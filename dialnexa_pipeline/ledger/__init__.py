@@ -48,6 +48,7 @@ from dialnexa_pipeline.ledger.records import (
     Plan,
     RefusedRow,
 )
+from dialnexa_pipeline.ledger.rejections import RefusedRows
 from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
 from dialnexa_pipeline.ledger.switches import SendingStopped, Stop, Switches
 from dialnexa_pipeline.ledger.totals import RefusedShare, Totals
@@ -143,6 +144,7 @@ __all__ = [
     "RecordedRejection",
     "RefusalHistory",
     "RefusedRow",
+    "RefusedRows",
     "RefusedShare",
     "SendingStopped",
     "StandingClaim",

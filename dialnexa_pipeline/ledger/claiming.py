@@ -82,7 +82,7 @@ def _columns(asked: Sequence[NumberedCandidates]) -> dict[str, pa.Array]:
     sizes = [len(each.candidates.phones) for each in asked]
     claim_nos = np.concatenate([each.claim_nos for each in asked])
     phones = np.concatenate([each.candidates.phones.to_numpy() for each in asked])
-    hashes = key_hashes(pa.chunked_array([each.candidates.lead_keys for each in asked]))
+    hashes = np.concatenate([_hashes(each.candidates) for each in asked])
     columns = {
         "phone": phones,
         "workflow_no": np.repeat([each.workflow_no for each in asked], sizes),
@@ -91,6 +91,12 @@ def _columns(asked: Sequence[NumberedCandidates]) -> dict[str, pa.Array]:
     }
     order = np.lexsort((places_of(claim_nos), phones))
     return {name: pa.array(column[order]) for name, column in columns.items()}
+
+
+def _hashes(candidates: Candidates) -> npt.NDArray[np.int64]:
+    if candidates.key_hashes is None:
+        return key_hashes(candidates.lead_keys)
+    return candidates.key_hashes.to_numpy()
 
 
 def _lost(connection: sa.Connection, asked: Relation) -> npt.NDArray[np.int64]:

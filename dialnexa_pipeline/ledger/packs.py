@@ -34,8 +34,8 @@ PACKED = pa.schema(
         ("phone", pa.int64()),
     ]
 )
-_WRITING = pa.ipc.IpcWriteOptions(compression="zstd")
-# To hand four small columns to other threads costs more than to unpack them.
+# To hand four small columns to other threads costs more than to pack or unpack them.
+_WRITING = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 _READING = pa.ipc.IpcReadOptions(use_threads=False)
 _PACKS_AT_ONCE = 10
 # PostgreSQL shifts by no bigint, which a parameter would be.

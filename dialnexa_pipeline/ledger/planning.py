@@ -25,7 +25,11 @@ from dialnexa_pipeline.ledger.records import (
     Count,
     Plan,
 )
-from dialnexa_pipeline.ledger.rejections import resolve_not_seen_again, upsert_rejected_rows
+from dialnexa_pipeline.ledger.rejections import (
+    RefusedRows,
+    resolve_not_seen_again,
+    upsert_rejected_rows,
+)
 from dialnexa_pipeline.ledger.tables import batches, plan_counts, plans
 
 
@@ -107,7 +111,7 @@ class Plans:
         *,
         ref_column: str | None,
         hold_absent: bool = False,
-        refused: pa.Table | None = None,
+        refused: Sequence[RefusedRows] = (),
     ) -> set[int]:
         """Reserve each candidate's (workflow, phone); return the places in the plan that lost.
 
@@ -117,16 +121,14 @@ class Plans:
         Args:
             candidates: those of each batch.
             hold_absent: rows of these batches that are proved absent wait for a person.
-            refused: leads that ask for no claim (`REFUSED`); they are written down in the same
-                transaction.
+            refused: leads that ask for no claim; they are written down in the same transaction.
 
         Raises:
             PlanSuperseded: a newer plan of the same sync and partition exists.
         """
         with self._database.transaction() as connection:
             self._lock_open(connection, plan)
-            if refused is not None:
-                self._list_refused(connection, plan, refused)
+            self._list_refused(connection, plan, refused)
             if not candidates:
                 return set()
             candidates = sorted(candidates, key=lambda each: each.workflow_id)
@@ -151,6 +153,10 @@ class Plans:
             )
             return claimed.lost
 
+    def refused_rows(self, rows: pa.Table) -> RefusedRows:
+        """Leads that get no claim (`REFUSED`), as `claim` takes them; nothing is written yet."""
+        return RefusedRows.of(self._database.dialect, rows)
+
     def refuse(self, plan: Plan, rows: pa.Table, counts: Sequence[Count]) -> None:
         """Write down leads that get no claim, and how many there were by outcome and reason.
 
@@ -159,7 +165,7 @@ class Plans:
         """
         with self._database.transaction() as connection:
             self._lock_open(connection, plan)
-            self._list_refused(connection, plan, rows)
+            self._list_refused(connection, plan, [self.refused_rows(rows)])
             for count in counts:
                 key = (
                     plan_counts.c.plan_id == plan.plan_id,
@@ -278,12 +284,16 @@ class Plans:
             ).first()
         return Plan(row.plan_id, row.sync, row.partition_key, row.run_id) if row else None
 
-    def _list_refused(self, connection: sa.Connection, plan: Plan, rows: pa.Table) -> None:
-        if not rows.num_rows:
+    def _list_refused(
+        self, connection: sa.Connection, plan: Plan, refused: Sequence[RefusedRows]
+    ) -> None:
+        if not any(rows.count for rows in refused):
             return
         now = self._database.now(connection)
         change_id = note_change(connection, now, plan.sync, plan.plan_id)
-        upsert_rejected_rows(connection, plan, rows, now=now, change_id=change_id)
+        for rows in refused:
+            if rows.count:
+                upsert_rejected_rows(connection, plan, rows, now=now, change_id=change_id)
 
     def _lock_open(self, connection: sa.Connection, plan: Plan) -> None:
         """Lock the plan until the transaction ends."""

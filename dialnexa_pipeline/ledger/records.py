@@ -37,6 +37,7 @@ class Candidates:
             lead of the plan has one of these places.
         lead_keys, raw_phones: string columns without nulls.
         phones: int64 column, the digits of the E.164 forms.
+        key_hashes: int64 column, `ledger.key_hashes` of the keys; None has them made when asked.
     """
 
     batch_id: str
@@ -45,6 +46,7 @@ class Candidates:
     lead_keys: pa.Array = field(repr=False)
     raw_phones: pa.Array = field(repr=False)
     phones: pa.Array = field(repr=False)
+    key_hashes: pa.Array | None = field(default=None, repr=False)
 
 
 class Holder(NamedTuple):

@@ -5,6 +5,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from dialnexa_pipeline.ledger.bulk import (
     rows_parameter,
     rows_relation,
 )
-from dialnexa_pipeline.ledger.columnar import columns_relation
+from dialnexa_pipeline.ledger.columnar import Relation, columns_relation
 from dialnexa_pipeline.ledger.live_claims import key_hashes
 from dialnexa_pipeline.ledger.numbering import OF_BATCH, numbers_of_batch, range_of_batch
 from dialnexa_pipeline.ledger.packs import unpack
@@ -65,24 +66,36 @@ _ON_CONFLICT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedRows:
+    """Rows that screening or planning refused, as the database reads them."""
+
+    count: int
+    relation: Relation
+
+    @classmethod
+    def of(cls, dialect: str, rows: pa.Table) -> "RefusedRows":
+        """Make them of a table; columns as in `REFUSED`."""
+        # SQLite reads the relation in its order: pages of the key are changed once for each reason,
+        # and what repeats is handed over once.
+        rows = rows.sort_by([(name, "ascending") for name in ("workflow_id", "reason", "lead_key")])
+        columns = {name: rows[name].combine_chunks() for name in REFUSED.names}
+        return cls(rows.num_rows, columns_relation(dialect, columns))
+
+
 def upsert_rejected_rows(
-    connection: sa.Connection, plan: Plan, rows: pa.Table, *, now: datetime, change_id: int
+    connection: sa.Connection, plan: Plan, rows: RefusedRows, *, now: datetime, change_id: int
 ) -> None:
-    """Add or renew rows that screening or planning refused; columns as in `REFUSED`."""
+    """Add or renew rows."""
     # One order for everybody: two planners that meet in PostgreSQL must not wait for each other.
-    # SQLite would sort whole rows, and reads the relation in its order anyway: pages of the key are
-    # changed once for each reason, and what repeats is handed over once.
-    rows = rows.sort_by([(name, "ascending") for name in ("workflow_id", "reason", "lead_key")])
+    # SQLite would sort whole rows.
     order = "" if connection.dialect.name == "sqlite" else "ORDER BY workflow_id, lead_key"
-    relation = columns_relation(
-        connection.dialect.name, {name: rows[name].combine_chunks() for name in REFUSED.names}
-    )
     names = ", ".join(REFUSED.names)
     connection.execute(
         sa.text(
             f"INSERT INTO rejected_rows ({names}, sync, plan_id, partition_key, batch_id, "
             f"first_seen_at, last_seen_at, change_id) SELECT {names}, :sync, :plan_id, "
-            f":partition_key, NULL, :now, :now, :change_id FROM {relation.sql} AS asked "
+            f":partition_key, NULL, :now, :now, :change_id FROM {rows.relation.sql} AS asked "
             f"WHERE true {order} {_ON_CONFLICT}"
         ).bindparams(sa.bindparam("now", type_=rejected_rows.c.first_seen_at.type)),
         {
@@ -91,7 +104,7 @@ def upsert_rejected_rows(
             "partition_key": plan.partition_key,
             "now": now,
             "change_id": change_id,
-            **relation.parameters,
+            **rows.relation.parameters,
         },
     )
 

@@ -3,6 +3,8 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from python_calamine import CalamineWorkbook
 
 from dialnexa_pipeline.enrolment import BatchLimits, number_ranges, plan_leads, planning
-from dialnexa_pipeline.enrolment.staged_file import writing_staged_file
+from dialnexa_pipeline.enrolment.staged_file import repeating_columns, writing_staged_file
 from dialnexa_pipeline.leads import ScreeningConfig, screen
 from dialnexa_pipeline.ledger import Candidates, Ledger, Plan, Plans
 from dialnexa_pipeline.phones import PHONE_TYPES
@@ -151,3 +154,47 @@ def test_a_number_in_two_chunks_is_asked_for_once(
     stage(store)
     planned(f"sqlite:///{tmp_path / 'ledger.db'}", store)
     assert len(asked) == len(set(asked)) == PEOPLE
+
+
+@pytest.mark.parametrize("file_format", ["csv", "xlsx"])
+def test_variables_reach_the_files_whether_or_not_their_texts_repeat(
+    file_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_CHUNK_ROWS", 64)
+    store = Store(str(tmp_path / "store"))
+    stage(store)
+    path = Path(store.url) / "staged.parquet"
+    leads = pq.read_table(path)
+    few = [None, "", "a", 'said "no", and\nleft', "ü"]
+    variables = {
+        "var:few": [few[row % len(few)] for row in range(LEADS)],
+        # At first a text repeats, then none does.
+        "var:later": ["the same" if row < 80 else f"text {row}" for row in range(LEADS)],
+        "var:all": [f"{row}" for row in range(LEADS)],
+    }
+    for name, texts in variables.items():
+        leads = leads.append_column(name, pa.array(texts, pa.string()))
+    with writing_staged_file(path, lambda schema: schema) as add:
+        for first in range(0, LEADS, 80):
+            add(leads.slice(first, 80))
+    assert {"var:few", "var:later"} == {
+        name for name in repeating_columns(path) if name.startswith("var:")
+    }
+    sent: list[tuple[str, ...]] = []
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        plan = ledger.plans.begin(sync="loans", partition_key="", run_id="run")
+        limits = BatchLimits(file_format, 20, 9_000_000, None)
+        plan_leads(plan, "staged.parquet", ledger=ledger, store=store, limits=limits, dedupe=None)
+        for batch in ledger.batches.of_plan(plan.plan_id):
+            sent += rows_of(store.read(batch.file_path or ""), file_format)
+    wanted = {row: tuple(variables[name][row] or "" for name in variables) for row in range(LEADS)}
+    assert len(sent) == PEOPLE
+    assert all(row[1:] == wanted[int(row[3])] for row in sent)
+
+
+def rows_of(content: bytes, file_format: str) -> list[tuple[str, ...]]:
+    """The rows of a batch file, an empty cell as an empty text."""
+    if file_format == "csv":
+        return [tuple(row) for row in csv.reader(io.StringIO(content.decode(), newline=""))][1:]
+    cells = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
+    return [tuple(str(cell) for cell in row) for row in cells][1:]
