@@ -1,6 +1,7 @@
 """Claims into the database in bulk, each by the one index that decides who holds a number."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,11 @@ from dialnexa_pipeline.ledger.bulk import plain_rows
 from dialnexa_pipeline.ledger.columnar import Relation, columns_relation
 from dialnexa_pipeline.ledger.live_claims import key_hashes
 from dialnexa_pipeline.ledger.numbering import claim_number, places_of
-from dialnexa_pipeline.ledger.packs import PACKED, add_packs
+from dialnexa_pipeline.ledger.packs import PACKED, Pack, add_packs
 from dialnexa_pipeline.ledger.records import Candidates
 from dialnexa_pipeline.ledger.tables import LAST_PLACE
 
+_NAMES = ("phone", "workflow_no", "claim_no", "key_hash")
 _NOBODY = np.array([], np.int64)
 
 
@@ -27,10 +29,13 @@ class NumberedCandidates:
     batch_no: int
     workflow_no: int
 
+    def __len__(self) -> int:
+        return len(self.candidates.phones)
+
     @property
     def claim_nos(self) -> npt.NDArray[np.int64]:
         first = claim_number(self.batch_no, self.candidates.first_seq)
-        return np.arange(first, first + len(self.candidates.phones))
+        return np.arange(first, first + len(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,56 +46,72 @@ class Claimed:
     won: Sequence[tuple[int, int]]
 
 
-def insert_claims(connection: sa.Connection, asked: Sequence[NumberedCandidates]) -> Claimed:
+def insert_claims(
+    connection: sa.Connection,
+    asked: Sequence[NumberedCandidates],
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Claimed:
     """Add a claim for each candidate whose number nobody holds.
+
+    Args:
+        meanwhile: what the transaction writes before the claims, while another thread makes them
+            ready.
 
     Returns:
         Also a pair of batch number and claims for each of `asked`.
     """
-    asked = [each for each in asked if len(each.candidates.phones)]
+    asked = [each for each in asked if len(each)]
     if not asked:
+        meanwhile()
         return Claimed(set(), [])
-    columns = _columns(asked)
-    relation = columns_relation(connection.dialect.name, columns)
-    names = ", ".join(columns)
+    with ThreadPoolExecutor(1, thread_name_prefix="claims") as thread:
+        relation = thread.submit(_relation, connection.dialect.name, asked)
+        # Nobody loses but to another run, so these are nearly always what is written.
+        packs = thread.submit(_packs, asked)
+        meanwhile()
+        lost = _insert(connection, relation.result(), sum(map(len, asked)))
+        won = [_won(each, pack, lost) for each, pack in zip(asked, packs.result(), strict=True)]
+    if any(pack for _, pack in won):
+        add_packs(connection, [pack for _, pack in won if pack is not None])
+    return Claimed(
+        set(places_of(lost).tolist()),
+        [(each.batch_no, claims) for each, (claims, _) in zip(asked, won, strict=True)],
+    )
+
+
+def _insert(connection: sa.Connection, asked: Relation, rows: int) -> npt.NDArray[np.int64]:
+    """Take the numbers that are free; numbers of claims that lost, in their order."""
+    names = ", ".join(_NAMES)
     # One order for everybody: two planners that meet in PostgreSQL must not wait for each other.
     # SQLite would sort what is sorted, and reads the relation in its order anyway.
     by_place = f"ORDER BY phone, workflow_no, claim_no & {LAST_PLACE}"
     order = "" if connection.dialect.name == "sqlite" else by_place
     added = connection.execute(
         sa.text(
-            f"INSERT INTO live_claims ({names}) SELECT {names} FROM {relation.sql} AS asked "
+            f"INSERT INTO live_claims ({names}) SELECT {names} FROM {asked.sql} AS asked "
             f"WHERE true {order} ON CONFLICT (phone, workflow_no) DO NOTHING"
         ),
-        relation.parameters,
+        asked.parameters,
     ).rowcount
-    lost = _lost(connection, relation) if added < len(columns["claim_no"]) else _NOBODY
-    packed = [_won(each, lost) for each in asked]
-    if any(each.num_rows for each in packed):
-        add_packs(connection, [each for each in packed if each.num_rows])
-    return Claimed(
-        set(places_of(lost).tolist()),
-        [(each.batch_no, claims.num_rows) for each, claims in zip(asked, packed, strict=True)],
-    )
+    return _lost(connection, asked) if added < rows else _NOBODY
 
 
-def _columns(asked: Sequence[NumberedCandidates]) -> dict[str, pa.Array]:
+def _relation(dialect: str, asked: Sequence[NumberedCandidates]) -> Relation:
     """What the candidates would hold, in the order of phone and place.
 
     Of two equal numbers the first place wins, and each page of the index is changed once.
     """
-    sizes = [len(each.candidates.phones) for each in asked]
     claim_nos = np.concatenate([each.claim_nos for each in asked])
     phones = np.concatenate([each.candidates.phones.to_numpy() for each in asked])
+    workflow_nos = np.repeat([each.workflow_no for each in asked], list(map(len, asked)))
     hashes = np.concatenate([_hashes(each.candidates) for each in asked])
-    columns = {
-        "phone": phones,
-        "workflow_no": np.repeat([each.workflow_no for each in asked], sizes),
-        "claim_no": claim_nos,
-        "key_hash": hashes,
-    }
     order = np.lexsort((places_of(claim_nos), phones))
-    return {name: pa.array(column[order]) for name, column in columns.items()}
+    columns = (phones, workflow_nos, claim_nos, hashes)
+    return columns_relation(
+        dialect,
+        {name: pa.array(column[order]) for name, column in zip(_NAMES, columns, strict=True)},
+    )
 
 
 def _hashes(candidates: Candidates) -> npt.NDArray[np.int64]:
@@ -117,21 +138,32 @@ def _lost(connection: sa.Connection, asked: Relation) -> npt.NDArray[np.int64]:
     return np.sort(np.array([number for (number,) in plain_rows(lost)], np.int64))
 
 
-def _won(asked: NumberedCandidates, lost: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    """The claims that candidates of a batch got, to be packed.
+def _packs(asked: Sequence[NumberedCandidates]) -> list[Pack]:
+    return [Pack.of(_claims(each)) for each in asked]
+
+
+def _won(
+    asked: NumberedCandidates, pack: Pack, lost: npt.NDArray[np.int64]
+) -> tuple[int, Pack | None]:
+    """How many claims the candidates of a batch got, and a pack of them.
 
     Args:
+        pack: of a claim for each candidate.
         lost: numbers of claims of any batch, in their order.
     """
-    claim_nos = asked.claim_nos
+    first, last = np.searchsorted(lost, (pack.first_claim_no, pack.last_claim_no + 1))
+    if first == last:
+        return len(asked), pack
+    has_won = np.ones(len(asked), np.bool_)
+    has_won[lost[first:last] - pack.first_claim_no] = False
+    claims = _claims(asked).filter(pa.array(has_won))
+    return claims.num_rows, Pack.of(claims) if claims.num_rows else None
+
+
+def _claims(asked: NumberedCandidates) -> pa.RecordBatch:
+    """A claim for each candidate (`PACKED`)."""
     of_batch = asked.candidates
-    claims = pa.record_batch(
-        [pa.array(claim_nos), of_batch.lead_keys, of_batch.raw_phones, of_batch.phones],
+    return pa.record_batch(
+        [pa.array(asked.claim_nos), of_batch.lead_keys, of_batch.raw_phones, of_batch.phones],
         schema=PACKED,
     )
-    first, last = np.searchsorted(lost, (claim_nos[0], claim_nos[-1] + 1))
-    if first == last:
-        return claims
-    has_won = np.ones(len(claim_nos), np.bool_)
-    has_won[lost[first:last] - claim_nos[0]] = False
-    return claims.filter(pa.array(has_won))

@@ -10,6 +10,7 @@ then on. A batch may have both: rows, and packs that came later.
 # pyright: reportAttributeAccessIssue=false
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,26 +52,33 @@ _PACKS_OF_BATCH = (
 )
 
 
-def add_packs(connection: sa.Connection, packed: Sequence[pa.RecordBatch]) -> None:
-    """Write claims, a pack for each record batch.
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Claims of one batch."""
 
-    Args:
-        packed: claims of one batch each (`PACKED`), by rising number and not empty.
+    first_claim_no: int
+    last_claim_no: int
+    content: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, claims: pa.RecordBatch) -> "Pack":
+        """Pack claims (`PACKED`), by rising number and not empty."""
+        numbers = claims["claim_no"]
+        return cls(numbers[0].as_py(), numbers[-1].as_py(), _content(claims))
+
+
+def add_packs(connection: sa.Connection, made: Sequence[Pack]) -> None:
+    """Write packs, at most one of a batch.
 
     Raises:
         ValueError: a batch has packed a claim of one of these places, or of a later one.
     """
-    rows = [
-        {
-            "first_claim_no": each["claim_no"][0].as_py(),
-            "last_claim_no": each["claim_no"][-1].as_py(),
-            "content": _content(each),
-        }
-        for each in packed
-    ]
     relation = columns_relation(
         connection.dialect.name,
-        {name: pa.array(row[name] for row in rows) for name in ("first_claim_no", "last_claim_no")},
+        {
+            "first_claim_no": pa.array(pack.first_claim_no for pack in made),
+            "last_claim_no": pa.array(pack.last_claim_no for pack in made),
+        },
     )
     taken = connection.scalar(
         sa.text(
@@ -83,7 +91,7 @@ def add_packs(connection: sa.Connection, packed: Sequence[pa.RecordBatch]) -> No
     )
     if taken is not None:
         raise ValueError("places in a plan are unique, and a batch takes them in their order")
-    connection.execute(sa.insert(packs), rows)
+    connection.execute(sa.insert(packs), [asdict(pack) for pack in made])
 
 
 def packed_claims(connection: sa.Connection, batch_no: int) -> pa.Table:

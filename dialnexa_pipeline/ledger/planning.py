@@ -128,9 +128,6 @@ class Plans:
         """
         with self._database.transaction() as connection:
             self._lock_open(connection, plan)
-            self._list_refused(connection, plan, refused)
-            if not candidates:
-                return set()
             candidates = sorted(candidates, key=lambda each: each.workflow_id)
             batch_nos = self._add_batches(
                 connection, plan, candidates, ref_column, hold_absent=hold_absent
@@ -144,7 +141,10 @@ class Plans:
                     )
                     for each in candidates
                 ],
+                meanwhile=lambda: self._list_refused(connection, plan, refused),
             )
+            if not claimed.won:
+                return claimed.lost
             connection.execute(
                 sa.update(batches)
                 .where(batches.c.batch_no == sa.bindparam("of_batch"))
