@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dialnexa_pipeline.enrolment.staged_file import said_of_groups
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.leads import VARIABLE_PREFIX
 from dialnexa_pipeline.ledger import Ledger
@@ -132,7 +133,7 @@ def redact_staged(store: Store, path: str, are_theirs: Callable[[pa.Table], pa.A
                 return False
             rewritten = Path(folder) / "screened.parquet"
             with pq.ParquetWriter(rewritten, staged.schema_arrow, compression="zstd") as writer:
-                # The file's metadata says something of each row group.
+                writer.add_key_value_metadata(said_of_groups(staged))
                 for group in range(staged.num_row_groups):
                     leads = staged.read_row_group(group)
                     writer.write_table(redacted(leads, are_theirs(leads)))

@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Of these the source's order is kept: to sort them costs as much as it saves.
-_FIRST_ROWS = 1_000_000
-_RANGES = 32
+# Of these the source's order is kept: an index of so few lies on few pages anyway.
+_FIRST_ROWS = 131_072
+_RANGES = 16
 # So many leads wait in memory and are sorted at once.
 _SORTED_ROWS = 131_072
 _NO_NUMBER = -1

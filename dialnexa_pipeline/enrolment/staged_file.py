@@ -112,8 +112,15 @@ def _groups_by_range(parquet: pq.ParquetFile) -> list[int]:
     return sorted(range(parquet.num_row_groups), key=_ranges(parquet).__getitem__)
 
 
+def said_of_groups(parquet: pq.ParquetFile) -> dict[str, str]:
+    """What a copy of the file must say too, in its metadata, when its row groups are the same."""
+    # The schema may bear what was known when the first lead came, and this came with the last one.
+    text = (parquet.metadata.metadata or {}).get(_RANGES.encode())
+    return {_RANGES: text.decode()} if text is not None else {}
+
+
 def _ranges(parquet: pq.ParquetFile) -> list[int]:
     """The range of each row group; one for all in a file that names none."""
-    text = (parquet.schema_arrow.metadata or {}).get(_RANGES.encode())
+    text = said_of_groups(parquet).get(_RANGES)
     ranges: list[int] = json.loads(text) if text is not None else []
     return ranges if len(ranges) == parquet.num_row_groups else [0] * parquet.num_row_groups
