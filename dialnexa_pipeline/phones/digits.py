@@ -4,6 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dialnexa_pipeline.phones.machine import END, Column
+
+_Number = TypeVar("_Number", np.int32, np.int64)
 
 # More digits than this do not fit an int64 key with every calling code.
 MOST_DIGITS = 18
@@ -24,6 +27,10 @@ _CLASSES[ord("0") : ord("9") + 1] = np.arange(10)
 for _character in " -()[]/":
     _CLASSES[ord(_character)] = _SEPARATOR
 _CLASSES[ord(".")] = _DOT
+# Counts of two kinds of bytes side by side in one number, for texts of `_LONGEST_TEXT` at most.
+_UNUSUAL = np.zeros(256, np.int32)
+_UNUSUAL[_OTHER] = 1
+_UNUSUAL[_DOT] = 1 << 8
 _OPENS_A_FORMULA = [ord("-"), ord(" "), ord(".")]
 
 
@@ -80,12 +87,13 @@ def read_plain_numbers(texts: pa.StringArray) -> PlainNumbers:
     starts, ends = offsets[:-1], offsets[1:]
     classes = _CLASSES.take(data)
     is_digit = classes < 10
-    lengths = _counts(is_digit, starts, ends)
+    lengths = _sums(is_digit, offsets, np.int64)
     first = np.zeros(len(starts), np.uint8)
     filled = np.flatnonzero(ends > starts)
     first[filled] = data.take(starts.take(filled))
     has_plus = first == ord("+")
-    others = _counts(classes == _OTHER, starts, ends) - has_plus
+    unusual = _sums(_UNUSUAL.take(classes), offsets, np.int32)
+    others = (unusual & 0xFF) - has_plus
     plain = (
         (others == 0)
         & (lengths >= FEWEST_DIGITS)
@@ -93,10 +101,8 @@ def read_plain_numbers(texts: pa.StringArray) -> PlainNumbers:
         & (ends - starts <= _LONGEST_TEXT)
         & ~np.isin(first, _OPENS_A_FORMULA)
     )
-    dots = classes == _DOT
-    if dots.any():
-        # One point may be a spreadsheet's decimal point.
-        plain &= _counts(dots, starts, ends) != 1
+    # One point may be a spreadsheet's decimal point.
+    plain &= unusual >> 8 != 1
     rows = np.flatnonzero(plain)
     return PlainNumbers(rows, has_plus.take(rows), _digits(classes[is_digit], lengths, rows))
 
@@ -126,10 +132,10 @@ def _buffers(texts: pa.StringArray) -> tuple[NDArray[np.int64], Column]:
     return bounds - bounds[0], content
 
 
-def _counts(
-    marked: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """How many bytes of each text are marked."""
-    before = np.zeros(len(marked) + 1, np.int64)
-    np.cumsum(marked, out=before[1:])
-    return before.take(ends) - before.take(starts)
+def _sums(
+    values: NDArray[Any], offsets: NDArray[np.int64], dtype: type[_Number]
+) -> NDArray[_Number]:
+    """The sum of the values of each text's bytes; a running total that overflows does no harm."""
+    before = np.zeros(len(values) + 1, dtype)
+    np.cumsum(values, dtype=dtype, out=before[1:])
+    return np.diff(before.take(offsets))
