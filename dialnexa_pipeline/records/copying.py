@@ -173,6 +173,8 @@ def _csv(rows: pa.Table) -> bytes:
             moments = rows.column(index).combine_chunks().dictionary_encode()
             texts = moments.dictionary.cast(pa.string()).take(moments.indices)
             rows = rows.set_column(index, column.name, texts)
+    # For a chunk without rows pyarrow writes whatever lies in its memory; a slice has none.
+    rows = rows.slice(0)
     content = io.BytesIO()
     options = csv.WriteOptions(include_header=False, quoting_style="all_valid")
     csv.write_csv(rows, content, options)

@@ -16,6 +16,8 @@ OUTCOMES = (
 )
 # Keys have a length because MySQL indexes no unbounded text.
 _KEY = sa.String(255)
+# Of no language: PostgreSQL compares bytes, at a fifth less for each row that comes.
+_REF = _KEY.with_variant(sa.String(255, collation="C"), "postgresql")
 # What people read of a column, in the UI.
 _DOCS = {
     "sync": "Name of the sync.",
@@ -59,7 +61,7 @@ def record_tables(schema: str | None = None) -> sa.MetaData:
         sa.Column("lead_key", _KEY, nullable=False),
         sa.Column("phone", sa.String(32)),
         sa.Column("lead_id", _KEY),
-        sa.Column("enrolment_ref", _KEY, primary_key=True),
+        sa.Column("enrolment_ref", _REF, primary_key=True),
         sa.Column("batch_id", _KEY, nullable=False),
         sa.Column("run_id", _KEY, nullable=False),
         sa.Column("partition_key", _KEY, nullable=False),
@@ -102,7 +104,7 @@ def record_tables(schema: str | None = None) -> sa.MetaData:
         sa.Column("workflow_id", _KEY, nullable=False),
         sa.Column("lead_key", _KEY, nullable=False),
         sa.Column("lead_id", _KEY),
-        sa.Column("enrolment_ref", _KEY, primary_key=True),
+        sa.Column("enrolment_ref", _REF, primary_key=True),
         # 1 for the first status of a lead; a key, so that no change is written twice.
         sa.Column("change_no", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("status", sa.String(64), nullable=False),

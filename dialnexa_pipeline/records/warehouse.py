@@ -191,11 +191,22 @@ def arrow_of(target: sa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
 
 
 def _pieces(target: sa.Table, tables: Iterable[pa.Table]) -> Generator[pa.Table]:
-    """The columns of a record table, in pieces of bounded size."""
+    """The columns of a record table, in pieces of one size: a statement for fewer rows is dear."""
+    names = target.columns.keys()
+    waiting: list[pa.Table] = []
+    count = 0
     for table in tables:
-        rows = table.select(target.columns.keys())
-        for start in range(0, rows.num_rows, _CHUNK):
-            yield rows.slice(start, _CHUNK)
+        rows = table.select(names)
+        while count + rows.num_rows >= _CHUNK:
+            missing = _CHUNK - count
+            yield pa.concat_tables([*waiting, rows.slice(0, missing)])
+            rows = rows.slice(missing)
+            waiting, count = [], 0
+        if rows.num_rows:
+            waiting.append(rows)
+            count += rows.num_rows
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 @contextmanager

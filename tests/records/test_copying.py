@@ -10,7 +10,13 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from dialnexa_pipeline.records import WarehouseUnavailable, open_records, record_tables
+from dialnexa_pipeline.records import (
+    WarehouseUnavailable,
+    open_records,
+    record_tables,
+    warehouse,
+)
+from dialnexa_pipeline.records.copying import Piece
 
 TABLE = "dialnexa_enrolments"
 COLUMNS = list(record_tables().tables[TABLE].columns.keys())
@@ -21,6 +27,11 @@ LOCKED_BY = (
     f"WHERE relname = '{TABLE}' AND mode = 'RowExclusiveLock'"
 )
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+@pytest.fixture(autouse=True)
+def pieces_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouse, "_CHUNK", ROWS_OF_PIECE)
 
 
 @pytest.fixture
@@ -165,3 +176,21 @@ def test_a_number_that_the_server_quotes_in_its_first_line_is_masked(
         records.replace(TABLE, row)
     assert "9876543" not in str(refused.value)
     assert "3210" in str(refused.value)
+
+
+@pytest.mark.parametrize("rows_of_piece", [1, 7, 50, 120, 500])
+def test_tables_of_any_size_are_written_whole(
+    engine: sa.Engine, postgres_url: str, rows_of_piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse, "_CHUNK", rows_of_piece)
+    with open_records(postgres_url) as records:
+        assert records.replace_all(TABLE, leads()) == PIECES * ROWS_OF_PIECE
+    assert states(engine) == [("enrolled", PIECES * ROWS_OF_PIECE)]
+    keys = f"SELECT count(DISTINCT enrolment_ref) FROM {TABLE}"
+    assert number(engine, keys) == PIECES * ROWS_OF_PIECE
+
+
+def test_a_chunk_without_rows_adds_nothing_to_the_lines() -> None:
+    keys = pa.chunked_array([pa.array([], pa.string()), pa.array(["a", "b"])])
+    rows = pa.table({"key": keys, "text": ["1", None]})
+    assert Piece.of(rows).lines == b'"a","1"\n"b",\n'
