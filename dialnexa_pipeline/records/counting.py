@@ -11,6 +11,8 @@ from dialnexa_pipeline.records.rebuilding import LEDGER_ROWS
 from dialnexa_pipeline.records.tables import OUTCOMES
 from dialnexa_pipeline.records.warehouse import RecordTables, open_records
 
+ENROLMENT_STATES = ("enrolled", "withdrawn")
+RESOLVED = "resolved"
 # What the ledger and the warehouse count, by state or outcome.
 _Sides = tuple[Mapping[str, int], Mapping[str, int]]
 
@@ -46,7 +48,7 @@ def tally_enrolments(ledger: Ledger, warehouse_url: str, sync: str) -> Tally:
     table = "dialnexa_enrolments"
 
     def count(records: RecordTables) -> _Sides:
-        shown = records.count(table, sync, lambda rows: rows.c.state)
+        shown = records.count(table, sync, lambda rows: rows.c.state, ENROLMENT_STATES)
         return ledger.totals.enrolments(sync=sync), shown
 
     return _tally(ledger, warehouse_url, sync, table, count)
@@ -61,10 +63,12 @@ def tally_rejected_rows(ledger: Ledger, warehouse_url: str, sync: str) -> Tally:
     table = "dialnexa_rejected_rows"
 
     def kind(rows: sa.Table) -> sa.ColumnElement[str]:
-        return sa.case((rows.c.resolved_at.is_not(None), "resolved"), else_=rows.c.outcome)
+        return sa.case((rows.c.resolved_at.is_not(None), RESOLVED), else_=rows.c.outcome)
 
     def count(records: RecordTables) -> _Sides:
-        return ledger.totals.rejected_rows(sync=sync), records.count(table, sync, kind)
+        return ledger.totals.rejected_rows(sync=sync), records.count(
+            table, sync, kind, (RESOLVED, *OUTCOMES)
+        )
 
     return _tally(ledger, warehouse_url, sync, table, count)
 

@@ -21,6 +21,7 @@ from dialnexa_pipeline.records.tables import record_tables
 
 _LOCK_PATIENCE = 60.0
 _CHUNK = 20_000
+UNKNOWN_KIND = "unknown"
 
 
 class WarehouseUnavailable(DialNexaError):
@@ -94,12 +95,19 @@ class RecordTables:
         table: str,
         sync: str,
         by: Callable[[sa.Table], sa.ColumnElement[str]],
+        kinds: Sequence[str],
     ) -> dict[str, int]:
-        """Rows of a sync by what `by` makes of them."""
+        """Rows of a sync by what `by` makes of them; those of none of the kinds as `UNKNOWN_KIND`.
+
+        A GROUP BY would sort all rows where the server knows nothing of a new table.
+        """
         target = self._target(table)
-        kinds = sa.select(by(target).label("kind")).where(target.c.sync == sync).subquery()
-        statement = sa.select(kinds.c.kind, sa.func.count()).group_by(kinds.c.kind)
-        return {row[0]: int(row[1]) for row in self._connection.execute(statement)}
+        of_sync = sa.select(by(target).label("kind")).where(target.c.sync == sync).subquery()
+        counts = [sa.func.count(sa.case((of_sync.c.kind == kind, 1))) for kind in kinds]
+        row = self._connection.execute(sa.select(sa.func.count(), *counts).select_from(of_sync))
+        rows, *found = map(int, row.one())
+        counted = {**dict(zip(kinds, found, strict=True)), UNKNOWN_KIND: rows - sum(found)}
+        return {kind: number for kind, number in counted.items() if number}
 
     def add_up(
         self, table: str, sync: str, names: Sequence[str], **equal_to: str

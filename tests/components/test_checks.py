@@ -313,6 +313,11 @@ def test_a_sync_over_sip_routes_looks_at_no_destination(project: Project) -> Non
             "dialnexa_enrolments shows enrolled",
         ),
         (
+            "enrolments",
+            "UPDATE dialnexa_enrolments SET state = 'called' WHERE lead_key = '3'",
+            "dialnexa_enrolments shows enrolled 119 instead of 120, unknown 1 instead of 0",
+        ),
+        (
             "rejected_rows",
             "UPDATE dialnexa_rejected_rows SET outcome = 'suppressed'",
             "dialnexa_rejected_rows shows invalid 0 instead of 1, suppressed 1 instead of 0",
