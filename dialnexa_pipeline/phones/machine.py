@@ -1,6 +1,6 @@
 """Deterministic automata over digits, many in one table, so that numpy runs a whole column."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -31,12 +31,12 @@ class Machine:
         self._size = 0
 
     def add(
-        self, start: Key, step: Callable[[Key, int], Key], label: Callable[[Key, str], int]
+        self, start: Key, steps: Callable[[Key], Sequence[Key]], label: Callable[[Key, str], int]
     ) -> int:
-        """Add the automaton that `step` describes; returns its start state.
+        """Add the automaton that `steps` describes; returns its start state.
 
         Args:
-            step: the key after a key and a digit; finitely many keys may be reachable.
+            steps: the keys after a key and each digit; finitely many keys may be reachable.
             label: the label of a key, given one number (its digits) that leads there.
         """
         first = self._size
@@ -47,15 +47,15 @@ class Machine:
             self._make_room(state)
             self.next[state, :] = state
             self.labels[state] = label(key, witness)
-            changes = False
-            for digit in range(10):
-                following = step(key, digit)
-                if following not in numbers:
-                    numbers[following] = first + len(numbers)
+            row: list[int] = []
+            for digit, following in enumerate(steps(key)):
+                number = numbers.get(following)
+                if number is None:
+                    number = numbers[following] = first + len(numbers)
                     waiting.append((following, f"{witness}{digit}"))
-                self.next[state, digit] = numbers[following]
-                changes = changes or following != key
-            self._may_change[state] = changes
+                row.append(number)
+            self.next[state, :10] = row
+            self._may_change[state] = row != [state] * 10
         self._size = first + len(numbers)
         return first
 

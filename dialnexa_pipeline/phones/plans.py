@@ -69,7 +69,7 @@ class Plans:
         self._starts: dict[int, int] = {}
         self._lock = threading.Lock()
         # No number is decided from this state on.
-        self.undecided = self.machine.add(None, lambda key, _: key, lambda *_: UNDECIDED_PLAN)
+        self.undecided = self.machine.add(None, lambda key: [key] * 10, lambda *_: UNDECIDED_PLAN)
 
     def start(self, calling_code: int) -> int:
         """Start state for the national numbers of a calling code."""
@@ -96,12 +96,12 @@ class Plans:
                 first |= positions.add(metadata.leading_digits, then_anything=True).first
         invalid: dict[int, int] = {}
 
-        def step(key: tuple[int, int], digit: int) -> tuple[int, int]:
+        def steps(key: tuple[int, int]) -> list[tuple[int, int]]:
             state, read = key
             if read > LONGEST_NATIONAL:
-                return key
+                return [key] * 10
             following = positions.after(state) if read else first
-            return following & positions.takes[digit], read + 1
+            return [(following & takes, read + 1) for takes in positions.takes]
 
         def label(key: tuple[int, int], witness: str) -> int:
             state, read = key
@@ -116,7 +116,7 @@ class Plans:
                 invalid[read] = self._label(judge(_number(calling_code, witness)))
             return invalid[read]
 
-        return self.machine.add((0, 0), step, label)
+        return self.machine.add((0, 0), steps, label)
 
     def _label(self, judgement: Judgement) -> int:
         if judgement not in self._labels:

@@ -27,16 +27,17 @@ def add_prefix_rule(machine: Machine, pattern: str | None, *, rewrites: bool = F
     positions = Positions()
     rule = positions.add(pattern) if pattern else None
 
-    def step(key: _Key, digit: int) -> _Key:
+    def steps(key: _Key) -> list[_Key]:
         state, lengths, read = key
         if not state or rule is None:
-            return key
-        following = (rule.first if read == 0 else positions.after(state)) & positions.takes[digit]
-        if not following:
-            return (0, lengths, 0)
-        if following & rule.last:
-            lengths = (*lengths, read + 1)
-        return (following, lengths, read + 1)
+            return [key] * 10
+        following = rule.first if read == 0 else positions.after(state)
+        found = [following & takes for takes in positions.takes]
+        matched = (*lengths, read + 1)
+        return [
+            (each, matched if each & rule.last else lengths, read + 1) if each else (0, lengths, 0)
+            for each in found
+        ]
 
     def label(key: _Key, _witness: str) -> int:
         state, lengths, read = key
@@ -50,4 +51,4 @@ def add_prefix_rule(machine: Machine, pattern: str | None, *, rewrites: bool = F
         return UNDECIDED if rewrites else lengths[0]
 
     # Before the first digit the state is no position; any bit says that the rule may still match.
-    return machine.add((1 if rule is not None else 0, (), 0), step, label)
+    return machine.add((1 if rule is not None else 0, (), 0), steps, label)

@@ -131,9 +131,9 @@ class Regions:
         positions = Positions()
         whole = positions.add(pattern)
 
-        def step(key: tuple[int, bool], digit: int) -> tuple[int, bool]:
+        def steps(key: tuple[int, bool]) -> list[tuple[int, bool]]:
             state, begun = key
             following = positions.after(state) if begun else whole.first
-            return following & positions.takes[digit], True
+            return [(following & takes, True) for takes in positions.takes]
 
-        return self.general.add((0, False), step, lambda key, _: int(bool(key[0] & whole.last)))
+        return self.general.add((0, False), steps, lambda key, _: int(bool(key[0] & whole.last)))
