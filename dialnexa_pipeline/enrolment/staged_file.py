@@ -15,6 +15,7 @@ from dialnexa_pipeline.enrolment.number_ranges import Group, NumberRanges
 # A dictionary of texts that are all different costs time and saves nothing.
 _ROWS_OF_A_VALUE = 8
 _RANGES = "dialnexa.ranges"
+_FIRST_PART = 4
 
 
 @contextmanager
@@ -66,17 +67,21 @@ def writing_staged_file(
 
 
 def leads_to_plan(parquet: pq.ParquetFile, at_once: int) -> Iterator[pa.Table]:
-    """The staged leads, range by range, each in the source's order; `at_once` rows at a time."""
+    """The staged leads, range by range, each in the source's order; `at_once` rows at a time.
+
+    At first there are fewer: whoever claims them waits for less.
+    """
     waiting: list[pa.Table] = []
     rows = 0
+    wanted = max(1, at_once // _FIRST_PART)
     for group in _groups_by_range(parquet):
         # One row group at a time: a reader of all keeps several in memory.
         for batch in parquet.iter_batches(batch_size=at_once, row_groups=[group]):
             leads = pa.Table.from_batches([batch])
-            while rows + leads.num_rows >= at_once:
-                yield pa.concat_tables([*waiting, leads.slice(0, at_once - rows)]).combine_chunks()
-                leads = leads.slice(at_once - rows)
-                waiting, rows = [], 0
+            while rows + leads.num_rows >= wanted:
+                yield pa.concat_tables([*waiting, leads.slice(0, wanted - rows)]).combine_chunks()
+                leads = leads.slice(wanted - rows)
+                waiting, rows, wanted = [], 0, at_once
             # An empty slice would keep its table in memory, and make the next one be copied.
             if leads.num_rows:
                 waiting.append(leads)
