@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 _Numbers = npt.NDArray[np.int64]
+_LARGEST = np.iinfo(np.int64).max
 
 
 class InFlight:
@@ -38,8 +39,7 @@ class InFlight:
         all_codes = np.concatenate([*(each for each, _ in self._asked), numbered])
         all_phones = np.concatenate([*(each for _, each in self._asked), phones])
         # Codes are given as values come: a row with a higher one is the first of its kind.
-        by_phone = _codes_of(all_phones)
-        pairs = _codes_of(all_codes * len(by_phone) + by_phone)
+        pairs = _codes_of(_pairs(all_codes, all_phones))
         is_first = np.diff(np.maximum.accumulate(pairs), prepend=-1) > 0
         return is_first[before:]
 
@@ -50,6 +50,14 @@ class InFlight:
     def _numbered(self, workflows: Sequence[str], codes: _Numbers) -> _Numbers:
         numbers = [self._number_of.setdefault(each, len(self._number_of)) for each in workflows]
         return np.array(numbers, np.int64)[codes]
+
+
+def _pairs(codes: _Numbers, phones: _Numbers) -> _Numbers:
+    """A number for each pair, the same for equal pairs only."""
+    kinds = int(codes.max(initial=0)) + 1
+    if phones.max(initial=0) >= _LARGEST // kinds:
+        phones = _codes_of(phones)
+    return phones * kinds + codes
 
 
 def _codes_of(values: _Numbers) -> _Numbers:
