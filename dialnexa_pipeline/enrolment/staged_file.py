@@ -14,8 +14,9 @@ from dialnexa_pipeline.enrolment.number_ranges import Group, NumberRanges
 
 # A dictionary of texts that are all different costs time and saves nothing.
 _ROWS_OF_A_VALUE = 8
-_RANGES = "dialnexa.ranges"
+# Which part of a chunk the first one is.
 _FIRST_PART = 4
+_RANGES = "dialnexa.ranges"
 
 
 @contextmanager

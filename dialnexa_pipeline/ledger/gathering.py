@@ -20,7 +20,7 @@ class Gathering:
 
     Args:
         rows: a select of texts, integers and moments.
-        alike: columns that are likely to hold one value, or null, in all rows.
+        alike: columns that are likely to hold one value, or null, in all rows; not all columns.
     """
 
     def __init__(self, rows: sa.Select[*tuple[Any, ...]], *, alike: Collection[str] = ()) -> None:
@@ -31,14 +31,16 @@ class Gathering:
 
     def read(self, connection: sa.Connection, parameters: Mapping[str, object]) -> pa.Table:
         """The rows in the select's order, moments in UTC."""
-        found = self._documents(connection, parameters, distinct=bool(self._alike))
-        if self._alike:
-            if any(len(found[name]) > 1 for name in self._alike):
-                found = self._documents(connection, parameters, distinct=False)
-            else:
-                count = max(len(found[name]) for name in self._types if name not in self._alike)
-                return self._table(found, count)
-        return self._table(found, None)
+        found = self._documents(connection, parameters, distinct=True)
+        if any(len(found[name]) > 1 for name in self._alike):
+            found = self._documents(connection, parameters, distinct=False)
+        rows = max(map(len, found.values()))
+        columns: dict[str, pa.Array] = {}
+        for name, kind in self._types.items():
+            column = _moments(found[name]) if kind == MOMENT else pa.array(found[name], kind)
+            # A value that all rows share came once.
+            columns[name] = column if len(column) == rows else pa.repeat(column[0], rows)
+        return pa.table(columns)
 
     def _documents(
         self, connection: sa.Connection, parameters: Mapping[str, object], *, distinct: bool
@@ -61,18 +63,6 @@ class Gathering:
         return sa.select(
             *(gather(each.distinct() if name in alike else each) for name, each in columns.items())
         )
-
-    def _table(self, found: Mapping[str, list[Any]], count: int | None) -> pa.Table:
-        """Args:
-        count: rows, where the columns that are alike hold one value for all of them.
-        """
-        columns: dict[str, pa.Array] = {}
-        for name, kind in self._types.items():
-            column = _moments(found[name]) if kind == MOMENT else pa.array(found[name], kind)
-            if count is not None and name in self._alike:
-                column = pa.repeat(column[0], count) if count else column
-            columns[name] = column
-        return pa.table(columns)
 
 
 def _arrow_type(column: sa.ColumnElement[Any]) -> pa.DataType:

@@ -16,7 +16,7 @@ OUTCOMES = (
 )
 # Keys have a length because MySQL indexes no unbounded text.
 _KEY = sa.String(255)
-# Of no language: PostgreSQL compares bytes, at a fifth less for each row that comes.
+# Of no language: PostgreSQL compares bytes, which is cheaper for each row that comes.
 _REF = _KEY.with_variant(sa.String(255, collation="C"), "postgresql")
 # What people read of a column, in the UI.
 _DOCS = {

@@ -56,6 +56,14 @@ def stage(store: Store) -> None:
     pq.write_table(screen(leads, SCREENING), path)
 
 
+def staged(folder: Path) -> tuple[Store, Path, pa.Table]:
+    """A store, its staged file, and the leads that lie in it."""
+    store = Store(str(folder / "store"))
+    stage(store)
+    path = Path(store.url) / "staged.parquet"
+    return store, path, pq.read_table(path)
+
+
 def planned(
     url: str, store: Store, *, dedupe: timedelta | None = None
 ) -> tuple[Mapping[str, int], list[str], list[str]]:
@@ -119,10 +127,7 @@ def test_with_a_dedupe_duration_chunks_may_be_without_anybody_to_call(
     callable_leads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "_CHUNK_ROWS", 64)
-    store = Store(str(tmp_path / "store"))
-    stage(store)
-    path = Path(store.url) / "staged.parquet"
-    leads = pq.read_table(path)
+    store, path, leads = staged(tmp_path)
     refused = pa.array([row >= callable_leads for row in range(LEADS)])
     for name, value in (("outcome", "invalid"), ("reason", "invalid/too_short")):
         changed = pc.if_else(refused, value, leads[name])
@@ -161,10 +166,7 @@ def test_variables_reach_the_files_whether_or_not_their_texts_repeat(
     file_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "_CHUNK_ROWS", 64)
-    store = Store(str(tmp_path / "store"))
-    stage(store)
-    path = Path(store.url) / "staged.parquet"
-    leads = pq.read_table(path)
+    store, path, leads = staged(tmp_path)
     few = [None, "", "a", 'said "no", and\nleft', "ü"]
     variables = {
         "var:few": [few[row % len(few)] for row in range(LEADS)],
