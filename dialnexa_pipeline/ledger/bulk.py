@@ -18,6 +18,10 @@ Numbers = Collection[int] | npt.NDArray[np.int64] | pa.Array
 MOMENT = pa.timestamp("us", tz="UTC")
 _POSTGRES_TYPES = {"text": "text", "int": "bigint"}
 _SQLITE_TYPES = {"text": "TEXT", "int": "INTEGER"}
+_FIELD = (("length", ">i4"), ("value", ">i8"))
+# The signature, no flags and no extension.
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
 
 
 def rows_relation(dialect: str, columns: Mapping[str, str]) -> str:
@@ -77,6 +81,21 @@ def number_array(numbers: Numbers) -> str:
 def _joined(numbers: Numbers) -> str:
     texts = pa.array(numbers, pa.int64()).cast(pa.string())
     return pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), ",")[0].as_py()
+
+
+def binary_rows(columns: Sequence[npt.NDArray[np.int64]]) -> bytes:
+    """Rows of whole numbers for a COPY of PostgreSQL in its binary format.
+
+    Its documentation of COPY, "Binary Format": a header, of each row the count of its fields, of
+    each field its length and its bytes, the most significant first, and a trailer.
+    """
+    fields = [(f"{part}_{number}", kind) for number in range(len(columns)) for part, kind in _FIELD]
+    rows = np.empty(len(columns[0]), np.dtype([("fields", ">i2"), *fields]))
+    rows["fields"] = len(columns)
+    for number, column in enumerate(columns):
+        rows[f"length_{number}"] = column.itemsize
+        rows[f"value_{number}"] = column
+    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER
 
 
 def text_array(values: Iterable[str | None]) -> str:

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.exc import DBAPIError
+
+from dialnexa_pipeline.postgresql_copy import copy_from, is_unique_violation
 
 # A second connection is worth no long wait: the first one can take all rows.
 _PATIENCE_FOR_SECOND = "1s"
@@ -127,13 +128,12 @@ def _lock(connection: sa.Connection, target: sa.Table) -> None:
 
 
 def _copy(connection: sa.Connection, target: sa.Table, piece: Piece, *, replacing: bool) -> None:
-    dbapi: Any = connection.dialect.dbapi
     # Rows are hardly ever there already, so a COPY is tried before they are looked for.
     try:
         with connection.begin_nested():
             _write_lines(connection, target, piece.lines)
     except DBAPIError as error:
-        if not replacing or not isinstance(error.orig, dbapi.errors.UniqueViolation):
+        if not replacing or not is_unique_violation(connection, error):
             raise
         preparer = connection.dialect.identifier_preparer
         into = preparer.format_table(target)
@@ -152,14 +152,7 @@ def _write_lines(connection: sa.Connection, target: sa.Table, lines: bytes) -> N
     preparer = connection.dialect.identifier_preparer
     names = ", ".join(preparer.quote(column.name) for column in target.columns)
     statement = f"COPY {preparer.format_table(target)} ({names}) FROM STDIN (FORMAT csv)"
-    native: Any = connection.connection.driver_connection
-    dbapi: Any = connection.dialect.dbapi
-    try:
-        with native.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(lines)
-    except dbapi.Error as error:
-        # As SQLAlchemy does for what it sends itself.
-        raise DBAPIError(statement, None, error) from None
+    copy_from(connection, statement, lines)
 
 
 def _csv(rows: pa.Table) -> bytes:

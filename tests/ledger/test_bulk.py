@@ -3,16 +3,18 @@
 from collections.abc import Generator
 from datetime import UTC, datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialnexa_pipeline.ledger.bulk import number_array, text_array
+from dialnexa_pipeline.ledger.bulk import binary_rows, number_array, text_array
 from dialnexa_pipeline.ledger.columnar import columns_relation
 from dialnexa_pipeline.ledger.gathering import Gathering
 from dialnexa_pipeline.ledger.tables import UtcDateTime
+from dialnexa_pipeline.postgresql_copy import copy_from
 
 MOMENTS = st.datetimes().map(lambda moment: moment.replace(tzinfo=UTC))
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8)
@@ -35,6 +37,19 @@ def test_an_array_comes_back_as_it_was(
             "SELECT %s::text[], %s::bigint[]", (text_array(texts), number_array(numbers))
         ).one()
     assert list(row) == [[text.replace("\0", "\ufffd") for text in texts], numbers]
+
+
+@given(rows=st.lists(st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 2), max_size=8))
+@settings(deadline=None)
+def test_copied_numbers_are_there_as_they_were(
+    postgres_engine: sa.Engine, rows: list[tuple[int, int]]
+) -> None:
+    columns = list(np.array(rows, np.int64).reshape(-1, 2).T)
+    with postgres_engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE copied (one bigint, two bigint)")
+        copy_from(connection, "COPY copied FROM STDIN (FORMAT binary)", binary_rows(columns))
+        found = connection.exec_driver_sql("SELECT one, two FROM copied").all()
+    assert list(map(tuple, found)) == rows
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
