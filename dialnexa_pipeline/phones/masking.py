@@ -3,7 +3,9 @@
 import re
 
 _KEEP_FIRST, _KEEP_LAST, _HIDE_AT_LEAST = 3, 4, 4
-_LONG_NUMBER = re.compile(r"\+?\d(?:[\d\s().-]{5,}\d)")
+# A driver names the server that it could not reach: a look at the configuration begins there.
+_SERVER = r"""server (?:at|on) ["']\d{1,3}(?:\.\d{1,3}){3}["']"""
+_LONG_NUMBER = re.compile(rf"({_SERVER})|\+?\d(?:[\d\s().-]{{5,}}\d)")
 
 
 def mask_phone(text: str) -> str:
@@ -16,5 +18,5 @@ def mask_phone(text: str) -> str:
 
 
 def mask_phones_in(text: str) -> str:
-    """The same text with every run of seven or more digits masked."""
-    return _LONG_NUMBER.sub(lambda match: mask_phone(match[0]), text)
+    """The same text with every run of seven or more digits masked, but for a server's address."""
+    return _LONG_NUMBER.sub(lambda match: match[1] or mask_phone(match[0]), text)

@@ -306,7 +306,7 @@ def _unavailable(engine: sa.Engine, error: Exception) -> WarehouseUnavailable:
     said = mask_phones_in(str(getattr(error, "orig", None) or error).strip().splitlines()[0])
     return WarehouseUnavailable(
         f"The warehouse at {shown} does not take the records: {said}. The ledger keeps them; mend "
-        "the warehouse and run the sync again."
+        "the warehouse and run this again."
     )
 
 
