@@ -51,7 +51,7 @@ from dialnexa_pipeline.records import (
     record_counts,
     record_enrolments,
     record_rejected_rows,
-    recording_enrolments_beside,
+    recording_beside,
     tally_enrolments,
 )
 from dialnexa_pipeline.sync import SyncConfig
@@ -91,7 +91,7 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         with ending_canceled(context):
             with ledger.open() as opened:
                 plan = _plan_to_send(opened, config.name, partition_key_of(context))
-                with recording_enrolments_beside(opened, warehouse.url, config.name):
+                with recording_beside(opened, warehouse.url, config.name):
                     sent = _send(context, config, plan, opened, dialnexa=dialnexa, store=store)
                 try:
                     _record(opened, warehouse, config.name, sent)

@@ -92,7 +92,7 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource
     ) -> dg.MaterializeResult:
         with ledger.open() as opened:
-            written = record_rejected_rows(opened, warehouse.url, config.name)
+            record_rejected_rows(opened, warehouse.url, config.name)
             plan = opened.plans.current(sync=config.name, partition_key=partition_key_of(context))
             account = opened.accounts.of_plan(plan.plan_id) if plan is not None else None
             rows = opened.accounts.rejected_sample(plan, 20) if plan is not None else []
@@ -114,7 +114,6 @@ def rejected_rows_asset(config: SyncConfig) -> dg.AssetsDefinition:
                     "They stand in the table `dialnexa_rejected_rows`; "
                     f"`dialnexa rejected {config.name} --xlsx mend.xlsx` writes them to a sheet."
                 ),
-                "rows_written": written,
                 **reason_numbers(standing),
                 "dagster/column_schema": record_schema("dialnexa_rejected_rows"),
             },

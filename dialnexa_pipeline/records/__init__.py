@@ -1,6 +1,6 @@
 """Record tables in the warehouse: enrolments, rejected rows, counts and lead progress."""
 
-from dialnexa_pipeline.records.beside import recording_enrolments_beside
+from dialnexa_pipeline.records.beside import recording_beside
 from dialnexa_pipeline.records.comparing import Difference, differences
 from dialnexa_pipeline.records.counting import (
     Tally,
@@ -41,7 +41,7 @@ __all__ = [
     "record_enrolments",
     "record_rejected_rows",
     "record_tables",
-    "recording_enrolments_beside",
+    "recording_beside",
     "tally_counts",
     "tally_enrolments",
     "tally_rejected_rows",
