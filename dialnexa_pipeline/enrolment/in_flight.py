@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+from dialnexa_pipeline.ledger import codes_of, numbers_of_pairs
 
 _Numbers = npt.NDArray[np.int64]
-_LARGEST = np.iinfo(np.int64).max
 
 
 class InFlight:
@@ -39,7 +39,7 @@ class InFlight:
         all_codes = np.concatenate([*(each for each, _ in self._asked), numbered])
         all_phones = np.concatenate([*(each for _, each in self._asked), phones])
         # Codes are given as values come: a row with a higher one is the first of its kind.
-        pairs = _codes_of(_pairs(all_codes, all_phones))
+        pairs = codes_of(numbers_of_pairs(all_codes, all_phones))
         is_first = np.diff(np.maximum.accumulate(pairs), prepend=-1) > 0
         return is_first[before:]
 
@@ -50,16 +50,3 @@ class InFlight:
     def _numbered(self, workflows: Sequence[str], codes: _Numbers) -> _Numbers:
         numbers = [self._number_of.setdefault(each, len(self._number_of)) for each in workflows]
         return np.array(numbers, np.int64)[codes]
-
-
-def _pairs(codes: _Numbers, phones: _Numbers) -> _Numbers:
-    """A number for each pair, the same for equal pairs only."""
-    kinds = int(codes.max(initial=0)) + 1
-    if phones.max(initial=0) >= _LARGEST // kinds:
-        phones = _codes_of(phones)
-    return phones * kinds + codes
-
-
-def _codes_of(values: _Numbers) -> _Numbers:
-    """Each value's place among the distinct ones, in the order in which they come first."""
-    return pa.array(values).dictionary_encode().indices.to_numpy().astype(np.int64)

@@ -35,9 +35,10 @@ from dialnexa_pipeline.leads import (
     VARIABLE_PREFIX,
 )
 from dialnexa_pipeline.ledger import (
+    NOBODY,
     Account,
+    HeldNumbers,
     Hold,
-    Holder,
     Ledger,
     Plan,
     enrolment_refs,
@@ -174,10 +175,13 @@ class _Planner:
         names: list[str] = workflows.dictionary.to_pylist()
         codes = workflows.indices.to_numpy().astype(np.int64)
         phones = eligible["phone_key"].to_numpy()
-        holders, is_held = self._look_up(names, codes, phones)
+        held = self._look_up(names, codes, phones)
+        places = held.places_of(names, codes, phones)
+        is_held = places != NOBODY
         is_barred = self._refuse_barred(eligible, ~is_held, unclaimed)
         is_free = self._in_flight.are_first(names, codes, phones) & ~is_held & ~is_barred
-        unclaimed.add_held(eligible.filter(pa.array(~is_free & ~is_barred)), holders)
+        others = ~is_free & ~is_barred
+        unclaimed.add_held(eligible.filter(pa.array(others)), held, places[others])
         # The rows of a workflow lie side by side, each workflow's as they come.
         free = np.flatnonzero(is_free)
         free = free[np.argsort(codes[free], kind="stable")]
@@ -202,8 +206,8 @@ class _Planner:
 
     def _look_up(
         self, names: Sequence[str], codes: npt.NDArray[np.int64], phones: npt.NDArray[np.int64]
-    ) -> tuple[Mapping[tuple[str, int], Holder], npt.NDArray[np.bool_]]:
-        """Who holds the numbers, and which rows are therefore held."""
+    ) -> HeldNumbers:
+        """Who holds the numbers."""
         if self._dedupe is not None:
             asked = _by_workflow(names, codes, phones)
             self._ledger.holders.expire(asked, older_than=self._dedupe)
@@ -211,14 +215,7 @@ class _Planner:
         ordered = phones.copy()
         ordered.sort()
         once = ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
-        holders = self._ledger.holders.find(names, once)
-        is_held = np.zeros(len(phones), np.bool_)
-        if holders:
-            held = pc.is_in(pa.array(phones), pa.array([phone for _, phone in holders], pa.int64()))
-            rows: list[int] = pc.indices_nonzero(held).to_pylist()
-            for row in rows:
-                is_held[row] = (names[int(codes[row])], int(phones[row])) in holders
-        return holders, is_held
+        return self._ledger.holders.find(names, once)
 
     def _refuse_barred(
         self, leads: pa.Table, may_claim: npt.NDArray[np.bool_], unclaimed: Unclaimed

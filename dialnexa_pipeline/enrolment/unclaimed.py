@@ -4,14 +4,21 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections import Counter
-from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dialnexa_pipeline.ledger import REFUSED, Count, Holder, key_hashes
+from dialnexa_pipeline.ledger import NOBODY, REFUSED, Count, HeldNumbers, Holder, key_hashes
 
 _REASON = ("workflow_id", "outcome", "reason")
+_WITHDRAWN = ("suppressed", "suppressed/withdrawn")
+_SAME_NUMBER = ("duplicate", "duplicate/same_number")
+_ENROLLED = ("duplicate", "duplicate/already_enrolled")
+_IN_DOUBT = ("in_doubt", "in_doubt/earlier_run")
+_PLANNED = ("planned", "planned/other_run")
+_HELD = (_WITHDRAWN, _SAME_NUMBER, _ENROLLED, _IN_DOUBT, _PLANNED)
 
 
 class Unclaimed:
@@ -39,29 +46,44 @@ class Unclaimed:
             leads.set_column(leads.column_names.index("workflow_id"), "workflow_id", workflows)
         )
 
-    def add_held(self, leads: pa.Table, holders: Mapping[tuple[str, int], Holder]) -> None:
+    def add_held(self, leads: pa.Table, held: HeldNumbers, places: npt.NDArray[np.int64]) -> None:
         """Add leads whose number is not free.
 
         Args:
-            holders: (workflow, phone) → who holds it; a lead that is missing here shares its number
-                with another one of the same plan.
+            places: the holder of each (`HeldNumbers.places_of`); a lead of `NOBODY` shares its
+                number with another one of the same plan.
         """
-        outcomes: list[str] = []
-        reasons: list[str] = []
-        hashes = key_hashes(leads["lead_key"]).tolist()
-        numbers = (leads[name].to_pylist() for name in ("workflow_id", "phone_key"))
-        for key_hash, *number in zip(hashes, *numbers, strict=True):
-            holder = holders.get((number[0], number[1]))
-            own = holder is not None and holder.key_hash == key_hash and holder.sync == self._sync
-            outcome, reason = held_outcome(holder, own)
-            outcomes.append(outcome)
-            reasons.append(reason)
-        found = {
-            "outcome": pa.array(outcomes, pa.string()),
-            "reason": pa.array(reasons, pa.string()),
-        }
+        kinds = self._kinds(leads, held, places)
+        outcomes, reasons = (pa.array(texts, pa.string()) for texts in zip(*_HELD, strict=True))
         columns = {name: leads[name] for name in ("workflow_id", "lead_key", "raw_phone", "phone")}
-        self._add(pa.table({**columns, **found}))
+        self._add(
+            pa.table({**columns, "outcome": outcomes.take(kinds), "reason": reasons.take(kinds)})
+        )
+
+    def _kinds(self, leads: pa.Table, held: HeldNumbers, places: npt.NDArray[np.int64]) -> pa.Array:
+        """The place in `_HELD` of what each lead becomes, as `held_outcome` says of single ones."""
+        is_held = places != NOBODY
+        holders = held.table.take(pa.array(places, mask=~is_held))
+
+        def says(column: str, value: str) -> npt.NDArray[np.bool_]:
+            return pc.fill_null(pc.equal(holders[column], value), False).to_numpy()
+
+        hashes = pa.array(key_hashes(leads["lead_key"]))
+        is_own = (
+            says("sync", self._sync)
+            & pc.fill_null(pc.equal(holders["key_hash"], hashes), False).to_numpy()
+        )
+        kinds = np.select(
+            [
+                says("state", "withdrawn"),
+                ~is_own,
+                says("state", "enrolled"),
+                says("state", "in_doubt") | says("batch_state", "sending"),
+            ],
+            list(map(_HELD.index, (_WITHDRAWN, _SAME_NUMBER, _ENROLLED, _IN_DOUBT))),
+            _HELD.index(_PLANNED),
+        )
+        return pa.array(kinds)
 
     def _add(self, leads: pa.Table) -> None:
         for row in leads.group_by(_REASON).aggregate([([], "count_all")]).to_pylist():
@@ -79,11 +101,11 @@ class Unclaimed:
 def held_outcome(holder: Holder | None, own: bool) -> tuple[str, str]:
     """Outcome and reason of a lead whose number is not free; `own`: its own claim holds it."""
     if holder is not None and holder.state == "withdrawn":
-        return "suppressed", "suppressed/withdrawn"
+        return _WITHDRAWN
     if holder is None or not own:
-        return "duplicate", "duplicate/same_number"
+        return _SAME_NUMBER
     if holder.state == "enrolled":
-        return "duplicate", "duplicate/already_enrolled"
+        return _ENROLLED
     if holder.state == "in_doubt" or holder.batch_state == "sending":
-        return "in_doubt", "in_doubt/earlier_run"
-    return "planned", "planned/other_run"
+        return _IN_DOUBT
+    return _PLANNED

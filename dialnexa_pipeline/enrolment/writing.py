@@ -10,7 +10,6 @@ from itertools import chain
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dialnexa_pipeline.behind import Behind
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatch, Share, write_files
@@ -144,9 +143,12 @@ class ChunkWriter:
 
     def _refuse_lost(self, leads: pa.Table) -> None:
         """A chunk claimed with this one, or another run, was faster: the database decided."""
-        workflows = pc.unique(leads["workflow_id"]).to_pylist()
-        phones = np.unique(leads["phone_key"].to_numpy()).tolist()
-        self._late.add_held(leads, self._ledger.holders.find(workflows, phones))
+        workflows = leads["workflow_id"].combine_chunks().dictionary_encode()
+        names: list[str] = workflows.dictionary.to_pylist()
+        phones = leads["phone_key"].to_numpy()
+        held = self._ledger.holders.find(names, np.unique(phones))
+        codes = workflows.indices.to_numpy().astype(np.int64)
+        self._late.add_held(leads, held, held.places_of(names, codes, phones))
 
     def _take_late(self) -> pa.Table:
         late, self._late = self._late, Unclaimed(self._plan.sync)

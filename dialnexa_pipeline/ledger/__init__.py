@@ -21,6 +21,7 @@ from dialnexa_pipeline.ledger.cursors import Cursor, Cursors, PlanRead
 from dialnexa_pipeline.ledger.database import LedgerDatabase, LedgerUnavailable, ledger_exists
 from dialnexa_pipeline.ledger.doubts import Doubts
 from dialnexa_pipeline.ledger.erasures import BatchFile, Erasures, NotWithdrawn
+from dialnexa_pipeline.ledger.held_numbers import NOBODY, HeldNumbers
 from dialnexa_pipeline.ledger.histories import (
     ClaimHistory,
     Histories,
@@ -32,6 +33,7 @@ from dialnexa_pipeline.ledger.holders import Holders
 from dialnexa_pipeline.ledger.live_claims import key_hashes
 from dialnexa_pipeline.ledger.numbering import enrolment_ref, enrolment_refs
 from dialnexa_pipeline.ledger.overlapping import KnownPartition, Partitions
+from dialnexa_pipeline.ledger.pairs import codes_of, numbers_of_pairs
 from dialnexa_pipeline.ledger.planning import Plans, PlanSuperseded
 from dialnexa_pipeline.ledger.records import (
     REFUSED,
@@ -95,6 +97,7 @@ class Ledger:
 
 
 __all__ = [
+    "NOBODY",
     "REFUSED",
     "REPLAY",
     "Account",
@@ -119,6 +122,7 @@ __all__ = [
     "Doubt",
     "Doubts",
     "Erasures",
+    "HeldNumbers",
     "HeldPlan",
     "Histories",
     "History",
@@ -154,8 +158,10 @@ __all__ = [
     "Watching",
     "Withdrawals",
     "approve_command",
+    "codes_of",
     "enrolment_ref",
     "enrolment_refs",
     "key_hashes",
     "ledger_exists",
+    "numbers_of_pairs",
 ]

@@ -1,16 +1,31 @@
 """Who holds a number: live claims that stand in a lead's way, and ending those past `dedupe`."""
 
-from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+# pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
 
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger.bulk import Numbers, numbers_parameter, plain_rows
+from dialnexa_pipeline.ledger.bulk import Numbers, numbers_parameter, numbers_relation
 from dialnexa_pipeline.ledger.database import LedgerDatabase
+from dialnexa_pipeline.ledger.gathering import Gathering
+from dialnexa_pipeline.ledger.held_numbers import HELD, HeldNumbers
 from dialnexa_pipeline.ledger.live_claims import live_claims_of_numbers
 from dialnexa_pipeline.ledger.numbering import workflow_number
-from dialnexa_pipeline.ledger.records import Holder
-from dialnexa_pipeline.ledger.tables import BATCH_AND_CLAIM_OF_LIVE, CLAIM_STATE, claims
+from dialnexa_pipeline.ledger.tables import (
+    BATCH_AND_CLAIM_OF_LIVE,
+    CLAIM_STATE,
+    PLACE_BITS,
+    batches,
+    claims,
+)
 
 _BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -54,42 +69,99 @@ class Holders:
         phones: Numbers,
         *,
         forgotten_after: timedelta | None = None,
-    ) -> dict[tuple[str, int], Holder]:
-        """(workflow, phone) → holder of its live claim, for those of some workflows and phones.
+    ) -> HeldNumbers:
+        """Who holds some phones in some workflows.
 
         Args:
             phones: each once; in rising order the index's pages are read once.
             forgotten_after: leave out enrolled claims that `expire` would end.
         """
         dialect = self._database.dialect
-        statement = sa.text(
-            "SELECT batches.workflow_id, live_claims.phone, batches.sync, live_claims.key_hash, "
-            f"{CLAIM_STATE}, batches.state FROM {live_claims_of_numbers(dialect)} "
-            f"{BATCH_AND_CLAIM_OF_LIVE} "
-            # The plus: one step in the index per phone, not one per phone and workflow.
-            "WHERE +live_claims.workflow_no IN (SELECT workflow_no FROM workflows "
-            "WHERE workflow_id IN :workflows) "
-            f"AND NOT ({CLAIM_STATE} = 'enrolled' "
-            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
-        ).bindparams(
-            sa.bindparam("workflows", expanding=True),
-            sa.bindparam("cutoff", type_=claims.c.settled_at.type),
-        )
         with self._database.reading() as connection:
             cutoff = (
                 self._database.now(connection) - forgotten_after
                 if forgotten_after is not None
                 else _BEFORE_EVERY_CLAIM
             )
-            found = connection.execute(
-                statement,
+            found = _live_claims(dialect).read(
+                connection,
                 {
                     "workflows": list(workflows),
                     "cutoff": cutoff,
                     "numbers": numbers_parameter(dialect, phones),
                 },
             )
-            return {
-                (workflow_id, phone): Holder._make(holder)
-                for workflow_id, phone, *holder in plain_rows(found)
-            }
+            return HeldNumbers(_with_batches(connection, found))
+
+
+@cache
+def _live_claims(dialect: str) -> Gathering:
+    """`phone`, `key_hash`, `batch_no` and what the claim says of its state itself."""
+    whole = sa.BigInteger()
+    return Gathering(
+        sa.select(
+            sa.literal_column("live_claims.phone", whole).label("phone"),
+            sa.literal_column("live_claims.key_hash", whole).label("key_hash"),
+            sa.literal_column(f"live_claims.claim_no >> {PLACE_BITS}", whole).label("batch_no"),
+            sa.literal_column("claims.state", sa.Text()).label("own_state"),
+        )
+        .select_from(sa.text(f"{live_claims_of_numbers(dialect)} {BATCH_AND_CLAIM_OF_LIVE}"))
+        .where(
+            # The plus: one step in the index per phone, not one per phone and workflow.
+            sa.text(
+                "+live_claims.workflow_no IN (SELECT workflow_no FROM workflows "
+                "WHERE workflow_id IN :workflows)"
+            ).bindparams(sa.bindparam("workflows", expanding=True)),
+            sa.text(
+                f"NOT ({CLAIM_STATE} = 'enrolled' "
+                "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
+            ).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type)),
+        ),
+        alike=["own_state"],
+    )
+
+
+def _with_batches(connection: sa.Connection, found: pa.Table) -> pa.Table:
+    """What `_live_claims` found, with what the batches say of it (`HELD`)."""
+    encoded = found["batch_no"].combine_chunks().dictionary_encode()
+    known = {row.batch_no: row for row in _batches(connection, encoded.dictionary)}
+    of_batches = [known[number] for number in encoded.dictionary.to_pylist()]
+
+    def said(values: list[str]) -> pa.DictionaryArray:
+        names = list(dict.fromkeys(values))
+        code_of = {name: code for code, name in enumerate(names)}
+        codes = np.array([code_of[value] for value in values], np.int64)
+        indices = pa.array(codes.take(encoded.indices.to_numpy()))
+        return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
+
+    states = said([_state_of_claims(row.state) for row in of_batches])
+    own = found["own_state"].combine_chunks()
+    if own.null_count < len(own):
+        states = pc.coalesce(own, states.cast(pa.string())).dictionary_encode()
+    return pa.table(
+        {
+            "workflow_id": said([row.workflow_id for row in of_batches]),
+            "phone": found["phone"],
+            "sync": said([row.sync for row in of_batches]),
+            "key_hash": found["key_hash"],
+            "state": states,
+            "batch_state": said([row.state for row in of_batches]),
+        }
+    ).cast(HELD)
+
+
+def _batches(connection: sa.Connection, numbers: pa.Array) -> Sequence[sa.Row[Any, Any, Any, Any]]:
+    dialect = connection.dialect.name
+    return list(
+        connection.execute(
+            sa.select(
+                batches.c.batch_no, batches.c.workflow_id, batches.c.sync, batches.c.state
+            ).where(sa.text(f"batches.batch_no IN {numbers_relation(dialect)}")),
+            {"numbers": numbers_parameter(dialect, numbers)},
+        )
+    )
+
+
+def _state_of_claims(batch_state: str) -> str:
+    """What a batch says for its claims, as `CLAIM_STATE` reads it."""
+    return "planned" if batch_state in {"planned", "sending", "failed"} else batch_state
