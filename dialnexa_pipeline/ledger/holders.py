@@ -4,7 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -21,13 +21,12 @@ from dialnexa_pipeline.ledger.live_claims import live_claims_of_numbers
 from dialnexa_pipeline.ledger.numbering import workflow_number
 from dialnexa_pipeline.ledger.tables import (
     BATCH_AND_CLAIM_OF_LIVE,
+    CLAIM_OF_LIVE,
     CLAIM_STATE,
     PLACE_BITS,
     batches,
     claims,
 )
-
-_BEFORE_EVERY_CLAIM = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Holders:
@@ -77,48 +76,50 @@ class Holders:
             forgotten_after: leave out enrolled claims that `expire` would end.
         """
         dialect = self._database.dialect
+        asked: dict[str, object] = {
+            "workflows": list(workflows),
+            "numbers": numbers_parameter(dialect, phones),
+        }
         with self._database.reading() as connection:
-            cutoff = (
-                self._database.now(connection) - forgotten_after
-                if forgotten_after is not None
-                else _BEFORE_EVERY_CLAIM
-            )
-            found = _live_claims(dialect).read(
-                connection,
-                {
-                    "workflows": list(workflows),
-                    "cutoff": cutoff,
-                    "numbers": numbers_parameter(dialect, phones),
-                },
-            )
-            return HeldNumbers(_with_batches(connection, found))
+            if forgotten_after is not None:
+                asked["cutoff"] = self._database.now(connection) - forgotten_after
+            statement = _live_claims(dialect, with_cutoff=forgotten_after is not None)
+            return HeldNumbers(_with_batches(connection, statement.read(connection, asked)))
 
 
 @cache
-def _live_claims(dialect: str) -> Gathering:
-    """`phone`, `key_hash`, `batch_no` and what the claim says of its state itself."""
+def _live_claims(dialect: str, *, with_cutoff: bool) -> Gathering:
+    """`phone`, `key_hash`, `batch_no` and what the claim says of its state itself.
+
+    Args:
+        with_cutoff: not those that were enrolled before `:cutoff`.
+    """
     whole = sa.BigInteger()
-    return Gathering(
+    joined = BATCH_AND_CLAIM_OF_LIVE if with_cutoff else CLAIM_OF_LIVE
+    # The plus: one step in the index per phone, not one per phone and workflow.
+    of_workflows = sa.text(
+        "+live_claims.workflow_no IN (SELECT workflow_no FROM workflows "
+        "WHERE workflow_id IN :workflows)"
+    ).bindparams(sa.bindparam("workflows", expanding=True))
+    rows = (
         sa.select(
             sa.literal_column("live_claims.phone", whole).label("phone"),
             sa.literal_column("live_claims.key_hash", whole).label("key_hash"),
             sa.literal_column(f"live_claims.claim_no >> {PLACE_BITS}", whole).label("batch_no"),
             sa.literal_column("claims.state", sa.Text()).label("own_state"),
         )
-        .select_from(sa.text(f"{live_claims_of_numbers(dialect)} {BATCH_AND_CLAIM_OF_LIVE}"))
-        .where(
-            # The plus: one step in the index per phone, not one per phone and workflow.
-            sa.text(
-                "+live_claims.workflow_no IN (SELECT workflow_no FROM workflows "
-                "WHERE workflow_id IN :workflows)"
-            ).bindparams(sa.bindparam("workflows", expanding=True)),
-            sa.text(
-                f"NOT ({CLAIM_STATE} = 'enrolled' "
-                "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
-            ).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type)),
-        ),
-        alike=["own_state"],
+        .select_from(sa.text(f"{live_claims_of_numbers(dialect)} {joined}"))
+        .where(of_workflows)
     )
+    if with_cutoff:
+        forgotten = sa.text(
+            f"NOT ({CLAIM_STATE} = 'enrolled' "
+            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
+        )
+        rows = rows.where(
+            forgotten.bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type))
+        )
+    return Gathering(rows, alike=["own_state"])
 
 
 def _with_batches(connection: sa.Connection, found: pa.Table) -> pa.Table:

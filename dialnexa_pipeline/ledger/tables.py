@@ -198,9 +198,9 @@ CLAIMS_OF_BATCH = (
     f"claims.claim_no BETWEEN batches.batch_no << {PLACE_BITS} "
     f"AND (batches.batch_no << {PLACE_BITS}) + {LAST_PLACE}"
 )
+CLAIM_OF_LIVE = "LEFT JOIN claims ON claims.claim_no = live_claims.claim_no"
 BATCH_AND_CLAIM_OF_LIVE = (
-    f"JOIN batches ON batches.batch_no = live_claims.claim_no >> {PLACE_BITS} "
-    "LEFT JOIN claims ON claims.claim_no = live_claims.claim_no"
+    f"JOIN batches ON batches.batch_no = live_claims.claim_no >> {PLACE_BITS} {CLAIM_OF_LIVE}"
 )
 OWN_STATES = ("enrolled", "rejected", "released", "withdrawn")
 # What a claim says itself, or what its batch says for it.

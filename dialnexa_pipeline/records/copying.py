@@ -46,8 +46,14 @@ def copy_pieces(
         replacing: rows with the same keys give way, instead of being an error.
     """
     written = 0
+    were_there = False
     for piece in pieces:
-        _copy(connection, target, piece, replacing=replacing)
+        # Rows are hardly ever there already, but where some are, more may follow.
+        if not were_there:
+            were_there = not _copied(connection, target, piece, replacing=replacing)
+        if were_there:
+            were_there = _delete(connection, target, piece) > 0
+            _write_lines(connection, target, piece.lines)
         written += piece.rows.num_rows
     return written
 
@@ -127,25 +133,30 @@ def _lock(connection: sa.Connection, target: sa.Table) -> None:
     connection.exec_driver_sql(f"LOCK TABLE {into} IN ROW EXCLUSIVE MODE")
 
 
-def _copy(connection: sa.Connection, target: sa.Table, piece: Piece, *, replacing: bool) -> None:
-    # Rows are hardly ever there already, so a COPY is tried before they are looked for.
+def _copied(connection: sa.Connection, target: sa.Table, piece: Piece, *, replacing: bool) -> bool:
+    """Copy rows, none of which is there already; if one is, `replacing` makes nothing of it."""
     try:
         with connection.begin_nested():
             _write_lines(connection, target, piece.lines)
     except DBAPIError as error:
         if not replacing or not is_unique_violation(connection, error):
             raise
-        preparer = connection.dialect.identifier_preparer
-        into = preparer.format_table(target)
-        keys = [column.name for column in target.primary_key.columns]
-        names = [preparer.quote(key) for key in keys]
-        same = " AND ".join(f"{into}.{name} = incoming.{name}" for name in names)
-        incoming = f"unnest({', '.join(['%s::text[]'] * len(keys))})"
-        connection.exec_driver_sql(
-            f"DELETE FROM {into} USING {incoming} AS incoming ({', '.join(names)}) WHERE {same}",
-            tuple(piece.rows[key].to_pylist() for key in keys),
-        )
-        _write_lines(connection, target, piece.lines)
+        return False
+    return True
+
+
+def _delete(connection: sa.Connection, target: sa.Table, piece: Piece) -> int:
+    """Delete the rows that have the keys of a piece; how many there were."""
+    preparer = connection.dialect.identifier_preparer
+    into = preparer.format_table(target)
+    keys = [column.name for column in target.primary_key.columns]
+    names = [preparer.quote(key) for key in keys]
+    same = " AND ".join(f"{into}.{name} = incoming.{name}" for name in names)
+    incoming = f"unnest({', '.join(['%s::text[]'] * len(keys))})"
+    return connection.exec_driver_sql(
+        f"DELETE FROM {into} USING {incoming} AS incoming ({', '.join(names)}) WHERE {same}",
+        tuple(piece.rows[key].to_pylist() for key in keys),
+    ).rowcount
 
 
 def _write_lines(connection: sa.Connection, target: sa.Table, lines: bytes) -> None:
