@@ -124,7 +124,7 @@ def _insert(connection: sa.Connection, asked: _Rows) -> npt.NDArray[np.int64]:
     """Take the numbers that are free; numbers of claims that lost, in their order."""
     names = ", ".join(_NAMES)
     if asked.content is not None:
-        # Nobody loses but to another run, and a COPY takes a third of the time.
+        # Nobody loses but to another run, and a COPY costs much less.
         try:
             with connection.begin_nested():
                 copy_from(

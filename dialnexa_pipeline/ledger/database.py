@@ -46,6 +46,8 @@ class LedgerDatabase:
         self.dialect = self.engine.dialect.name
         is_sqlite = self.dialect == "sqlite"
         self._reading = _engine(url, _READING_CACHE_KIB) if is_sqlite else self.engine
+        # Each statement of PostgreSQL would otherwise see what was committed before it.
+        self._only_reads = _ONLY_READS if is_sqlite else {"isolation_level": "REPEATABLE READ"}
         # SQLite lets one transaction in: threads that wait here begin the moment it ends, and do
         # not look again after a pause.
         self._turn = threading.Lock() if is_sqlite else nullcontext()
@@ -69,14 +71,14 @@ class LedgerDatabase:
 
     @contextmanager
     def reading(self) -> Generator[sa.Connection]:
-        """One transaction that only reads: it waits for nobody who writes to SQLite.
+        """One transaction that only reads, all of it one moment's state; SQLite's writers go on.
 
         Raises:
             LedgerUnavailable: the database refused or went away; no value of a row is repeated.
         """
         try:
             with (
-                self._reading.connect().execution_options(**_ONLY_READS) as connection,
+                self._reading.connect().execution_options(**self._only_reads) as connection,
                 connection.begin(),
             ):
                 yield connection

@@ -3,12 +3,10 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -24,8 +22,17 @@ from dialnexa_pipeline.ledger.tables import (
     CLAIM_OF_LIVE,
     CLAIM_STATE,
     PLACE_BITS,
+    STATE_FOR_CLAIMS,
     batches,
     claims,
+)
+
+_BATCHES = sa.select(
+    batches.c.batch_no,
+    batches.c.workflow_id,
+    batches.c.sync,
+    batches.c.state,
+    sa.literal_column(STATE_FOR_CLAIMS, sa.Text()).label("for_claims"),
 )
 
 
@@ -125,17 +132,20 @@ def _live_claims(dialect: str, *, with_cutoff: bool) -> Gathering:
 def _with_batches(connection: sa.Connection, found: pa.Table) -> pa.Table:
     """What `_live_claims` found, with what the batches say of it (`HELD`)."""
     encoded = found["batch_no"].combine_chunks().dictionary_encode()
-    known = {row.batch_no: row for row in _batches(connection, encoded.dictionary)}
+    dialect = connection.dialect.name
+    known = {
+        row.batch_no: row
+        for row in connection.execute(
+            _BATCHES.where(sa.text(f"batches.batch_no IN {numbers_relation(dialect)}")),
+            {"numbers": numbers_parameter(dialect, encoded.dictionary)},
+        )
+    }
     of_batches = [known[number] for number in encoded.dictionary.to_pylist()]
 
-    def said(values: list[str]) -> pa.DictionaryArray:
-        names = list(dict.fromkeys(values))
-        code_of = {name: code for code, name in enumerate(names)}
-        codes = np.array([code_of[value] for value in values], np.int64)
-        indices = pa.array(codes.take(encoded.indices.to_numpy()))
-        return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
+    def said(values: list[str]) -> pa.Array:
+        return pa.array(values, pa.string()).dictionary_encode().take(encoded.indices)
 
-    states = said([_state_of_claims(row.state) for row in of_batches])
+    states = said([row.for_claims for row in of_batches])
     own = found["own_state"].combine_chunks()
     if own.null_count < len(own):
         states = pc.coalesce(own, states.cast(pa.string())).dictionary_encode()
@@ -149,20 +159,3 @@ def _with_batches(connection: sa.Connection, found: pa.Table) -> pa.Table:
             "batch_state": said([row.state for row in of_batches]),
         }
     ).cast(HELD)
-
-
-def _batches(connection: sa.Connection, numbers: pa.Array) -> Sequence[sa.Row[Any, Any, Any, Any]]:
-    dialect = connection.dialect.name
-    return list(
-        connection.execute(
-            sa.select(
-                batches.c.batch_no, batches.c.workflow_id, batches.c.sync, batches.c.state
-            ).where(sa.text(f"batches.batch_no IN {numbers_relation(dialect)}")),
-            {"numbers": numbers_parameter(dialect, numbers)},
-        )
-    )
-
-
-def _state_of_claims(batch_state: str) -> str:
-    """What a batch says for its claims, as `CLAIM_STATE` reads it."""
-    return "planned" if batch_state in {"planned", "sending", "failed"} else batch_state

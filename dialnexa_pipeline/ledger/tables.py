@@ -204,11 +204,11 @@ BATCH_AND_CLAIM_OF_LIVE = (
 )
 OWN_STATES = ("enrolled", "rejected", "released", "withdrawn")
 # What a claim says itself, or what its batch says for it.
-CLAIM_STATE = (
-    "CASE WHEN claims.state IS NOT NULL THEN claims.state "
-    "WHEN batches.state IN ('planned', 'sending', 'failed') THEN 'planned' "
-    "ELSE batches.state END"
+_SAID_BY_BATCH = (
+    "WHEN batches.state IN ('planned', 'sending', 'failed') THEN 'planned' ELSE batches.state END"
 )
+STATE_FOR_CLAIMS = f"CASE {_SAID_BY_BATCH}"
+CLAIM_STATE = f"CASE WHEN claims.state IS NOT NULL THEN claims.state {_SAID_BY_BATCH}"
 # A view: each claim that is not packed with its state, so that readers need not know who says it.
 claim_states = sa.Table(
     "claim_states",

@@ -62,6 +62,20 @@ def test_a_ledger_survives_being_closed_and_opened_again(ledger_url: str) -> Non
         assert outcomes(again, plan) == {"enrolled": 10}
 
 
+def test_all_that_one_transaction_reads_is_of_one_moment(ledger_url: str) -> None:
+    with Ledger(ledger_url) as ledger:
+        sending(ledger)
+        database = LedgerDatabase(ledger_url)
+        question = sa.text("SELECT state FROM batches")
+        with database.reading() as connection:
+            before = connection.scalar(question)
+            ledger.batches.return_to_planned("b1", owner="me", detail="")
+            assert connection.scalar(question) == before == "sending"
+        with database.reading() as connection:
+            assert connection.scalar(question) == "planned"
+        database.close()
+
+
 def test_a_transition_that_breaks_off_leaves_nothing_behind(ledger: Ledger) -> None:
     plan = ledger.plans.begin(sync="b", partition_key="", run_id="r2")
     claim(ledger, plan, [50], "b1", first_seq=9)
