@@ -88,6 +88,18 @@ def test_two_connections_copy_every_row_once_and_replace_it_when_it_is_copied_ag
     assert seen == [2, 2]
 
 
+def test_a_load_replaces_the_rows_that_are_there_and_adds_the_others(
+    engine: sa.Engine, postgres_url: str
+) -> None:
+    every_other = pa.concat_tables(list(leads())[1::2])
+    everything = pa.concat_tables(list(leads("withdrawn")))
+    with open_records(postgres_url) as records:
+        records.replace(TABLE, every_other)
+    with open_records(postgres_url) as records:
+        assert records.replace(TABLE, everything) == PIECES * ROWS_OF_PIECE
+    assert states(engine) == [("withdrawn", PIECES * ROWS_OF_PIECE)]
+
+
 def test_nothing_is_left_of_a_load_that_cannot_be_read(
     engine: sa.Engine, postgres_url: str
 ) -> None:
