@@ -17,6 +17,7 @@ from dialnexa_pipeline.ahead import ahead
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.phones import mask_phones_in
 from dialnexa_pipeline.records.copying import Piece, copy_pieces, copy_side_by_side
+from dialnexa_pipeline.records.duckdb_load import LOADED_ROWS, load_pieces, write_rows
 from dialnexa_pipeline.records.tables import record_tables
 
 _LOCK_PATIENCE = 60.0
@@ -44,11 +45,15 @@ class RecordTables:
     def replace_all(self, table: str, made: Generator[pa.Table]) -> int:
         """As `replace`, while the next rows are made in another thread; no key may come twice.
 
-        Into PostgreSQL many rows go in two transactions, and this one ends last. If it fails, some
-        rows may be there already: whoever repeats it replaces them.
+        Into PostgreSQL many rows go in two transactions, into DuckDB in one after another, and this
+        one ends last. If it fails, some rows may be there already: whoever repeats it replaces
+        them.
         """
         target = self._target(table)
-        pieces = _pieces(target, made)
+        if self._dialect == "duckdb":
+            with ahead(_pieces(target, made, LOADED_ROWS), name="reading") as rows:
+                return load_pieces(self._connection, target, rows)
+        pieces = _pieces(target, made, _CHUNK)
         if self._dialect == "postgresql":
             with ahead((Piece.of(each) for each in pieces), name="reading") as spelled:
                 return copy_side_by_side(self._connection, target, spelled)
@@ -129,7 +134,12 @@ class RecordTables:
         return self._tables.tables[f"{schema}.{table}" if schema else table]
 
     def _write(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> int:
-        pieces = _pieces(target, [rows])
+        if self._dialect == "duckdb":
+            write_rows(
+                self._connection, target, rows.select(target.columns.keys()), replacing=replacing
+            )
+            return rows.num_rows
+        pieces = _pieces(target, [rows], _CHUNK)
         if self._dialect == "postgresql":
             spelled = map(Piece.of, pieces)
             return copy_pieces(self._connection, target, spelled, replacing=replacing)
@@ -138,10 +148,9 @@ class RecordTables:
     def _write_pieces(
         self, target: sa.Table, pieces: Iterable[pa.Table], *, replacing: bool
     ) -> int:
-        write = self._write_to_duckdb if self._dialect == "duckdb" else self._write_rows
         written = 0
         for piece in pieces:
-            write(target, piece, replacing=replacing)
+            self._write_rows(target, piece, replacing=replacing)
             written += piece.num_rows
         return written
 
@@ -158,27 +167,6 @@ class RecordTables:
                 [{f"key_{key}": record[key] for key in keys} for record in records],
             )
         self._connection.execute(insert, records)
-
-    def _write_to_duckdb(self, target: sa.Table, rows: pa.Table, *, replacing: bool) -> None:
-        # One Arrow table instead of executemany, which costs DuckDB a millisecond a row.
-        preparer = self._connection.dialect.identifier_preparer
-        into = preparer.format_table(target)
-        same = " AND ".join(
-            f"{into}.{preparer.quote(key.name)} = incoming.{preparer.quote(key.name)}"
-            for key in target.primary_key.columns
-        )
-        columns = ", ".join(preparer.quote(column.name) for column in target.columns)
-        # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
-        native: Any = self._connection.connection.driver_connection
-        native.register("incoming", rows)
-        try:
-            if replacing:
-                self._connection.exec_driver_sql(f"DELETE FROM {into} USING incoming WHERE {same}")
-            self._connection.exec_driver_sql(
-                f"INSERT INTO {into} ({columns}) SELECT {columns} FROM incoming"
-            )
-        finally:
-            native.unregister("incoming")
 
 
 def arrow_rows(table: str, rows: Iterable[object]) -> pa.Table:
@@ -198,15 +186,15 @@ def arrow_of(target: sa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     )
 
 
-def _pieces(target: sa.Table, tables: Iterable[pa.Table]) -> Generator[pa.Table]:
+def _pieces(target: sa.Table, tables: Iterable[pa.Table], size: int) -> Generator[pa.Table]:
     """The columns of a record table, in pieces of one size: a statement for fewer rows is dear."""
     names = target.columns.keys()
     waiting: list[pa.Table] = []
     count = 0
     for table in tables:
         rows = table.select(names)
-        while count + rows.num_rows >= _CHUNK:
-            missing = _CHUNK - count
+        while count + rows.num_rows >= size:
+            missing = size - count
             yield pa.concat_tables([*waiting, rows.slice(0, missing)])
             rows = rows.slice(missing)
             waiting, count = [], 0

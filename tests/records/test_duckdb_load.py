@@ -1,0 +1,91 @@
+"""Many rows go into DuckDB in one transaction after another: all of them, each once."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from dialnexa_pipeline.records import open_records, record_tables, warehouse
+
+TABLE = "dialnexa_enrolments"
+COLUMNS = list(record_tables().tables[TABLE].columns.keys())
+ROWS_OF_PIECE = 50
+ROWS = 5 * ROWS_OF_PIECE + 7
+
+
+@pytest.fixture(autouse=True)
+def pieces_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouse, "LOADED_ROWS", ROWS_OF_PIECE)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"duckdb:///{tmp_path / 'warehouse.duckdb'}"
+
+
+@pytest.fixture
+def engine(url: str) -> Generator[sa.Engine]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with open_records(url):
+        pass
+    yield engine
+    engine.dispose()
+
+
+def leads(state: str = "enrolled", *, breaks_off_at: int = ROWS) -> Generator[pa.Table]:
+    """Rows of `dialnexa_enrolments` in tables of ten, until whoever reads them breaks off."""
+    moment = datetime.now(UTC)
+    for first in range(0, ROWS, 10):
+        if first >= breaks_off_at:
+            raise RuntimeError("the ledger went away")
+        keys = [f"{number:05}" for number in range(first, min(first + 10, ROWS))]
+        texts: dict[str, list[str]] = {name: ["x"] * len(keys) for name in COLUMNS}
+        moments = pa.repeat(pa.scalar(moment, pa.timestamp("us", "UTC")), len(keys))
+        texts |= {"enrolment_ref": keys, "state": [state] * len(keys)}
+        yield pa.table({**texts, "enrolled_at": moments})
+
+
+def states(engine: sa.Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text(f"SELECT state, count(*) AS leads FROM {TABLE} GROUP BY state")
+        )
+        return {row.state: row.leads for row in rows}
+
+
+def test_rows_are_written_once_and_replaced_when_they_come_again(
+    engine: sa.Engine, url: str
+) -> None:
+    for state in ("enrolled", "withdrawn"):
+        with open_records(url) as records:
+            assert records.replace_all(TABLE, leads(state)) == ROWS
+        assert states(engine) == {state: ROWS}
+
+
+def test_a_load_that_breaks_off_leaves_whole_pieces_and_the_next_one_all_rows(
+    engine: sa.Engine, url: str
+) -> None:
+    with pytest.raises(RuntimeError, match="the ledger went away"), open_records(url) as records:
+        records.replace_all(TABLE, leads(breaks_off_at=3 * ROWS_OF_PIECE + 20))
+    # The third was written, and not committed, when the next one could not be made.
+    assert states(engine) == {"enrolled": 2 * ROWS_OF_PIECE}
+    with open_records(url) as records:
+        assert records.replace_all(TABLE, leads("withdrawn")) == ROWS
+    assert states(engine) == {"withdrawn": ROWS}
+
+
+def test_a_load_goes_on_while_the_process_writes_to_the_file_elsewhere(
+    engine: sa.Engine, url: str
+) -> None:
+    with engine.connect() as beside:
+        beside.exec_driver_sql("CREATE TABLE theirs (number INTEGER)")
+        beside.commit()
+        beside.exec_driver_sql("INSERT INTO theirs VALUES (1)")
+        with open_records(url) as records:
+            assert records.replace_all(TABLE, leads()) == ROWS
+        beside.commit()
+        assert beside.exec_driver_sql("SELECT count(*) FROM theirs").scalar_one() == 1
+    assert states(engine) == {"enrolled": ROWS}
