@@ -1,47 +1,51 @@
-"""Work done in another thread, one step behind whoever gives it."""
+"""Work done in another thread, a step or two behind whoever gives it."""
 
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 
 class Behind:
-    """Does one thing at a time; made by `one_behind`."""
+    """Does one thing at a time; made by `work_behind`."""
 
-    def __init__(self, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, thread: ThreadPoolExecutor, waiting: int) -> None:
         self._thread = thread
-        self._under_way: Future[None] | None = None
+        self._waiting = waiting
+        self._given: deque[Future[None]] = deque()
 
     def do(self, work: Callable[[], None]) -> None:
-        """Begin it as soon as what was given before is done, for which this waits.
+        """Have it done after what was given before; this waits while too much of that is left.
 
         Raises:
             BaseException: what was given before raised it.
         """
-        self.wait()
-        self._under_way = self._thread.submit(work)
+        while len(self._given) > self._waiting:
+            self._given.popleft().result()
+        self._given.append(self._thread.submit(work))
 
     def wait(self) -> None:
         """Return when everything given is done.
 
         Raises:
-            BaseException: what was given last raised it.
+            BaseException: what was given before raised it.
         """
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            under_way.result()
+        while self._given:
+            self._given.popleft().result()
 
 
 @contextmanager
-def one_behind(*, name: str) -> Generator[Behind]:
+def work_behind(*, name: str, waiting: int = 0) -> Generator[Behind]:
     """While the block goes on, what it gives is done in a thread; all is done when it has ended.
 
     An error of the block comes out of it before one of the thread.
 
     Args:
         name: of the thread, for those who look into a process.
+        waiting: how much may wait while something is done; of that, what comes after something that
+            breaks is begun nevertheless.
     """
     with ThreadPoolExecutor(1, thread_name_prefix=name) as thread:
-        behind = Behind(thread)
+        behind = Behind(thread, waiting)
         yield behind
         behind.wait()

@@ -17,6 +17,7 @@ _STAGES = (
     "interpreter",
     "imports",
     "definitions",
+    "run creation",
     "between steps",
     "screened_leads",
     "lead_batches",

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dialnexa_pipeline.ahead import ahead
-from dialnexa_pipeline.behind import one_behind
+from dialnexa_pipeline.behind import work_behind
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barred_of, counted
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
@@ -92,7 +92,7 @@ def plan_leads(
         planning_heartbeat(ledger, plan),
         store.open_local(staged) as local,
         pq.ParquetFile(local, read_dictionary=_spelled_once(local, erased)) as parquet,
-        one_behind(name="files") as files,
+        work_behind(name="files") as files,
     ):
         rows = parquet.metadata.num_rows
         at_once = _CHUNKS_AT_ONCE if rows >= _MANY_ROWS and is_in_order(parquet) else 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dialnexa_pipeline.behind import one_behind
+from dialnexa_pipeline.behind import work_behind
 from dialnexa_pipeline.enrolment.number_ranges import Group, NumberRanges
 
 # A dictionary of texts that are all different costs time and saves nothing.
@@ -43,7 +43,7 @@ def writing_staged_file(
             writer.write_table(group.leads)
             written.append(group.range_no)
 
-    with ExitStack() as stack, one_behind(name="staging") as thread:
+    with ExitStack() as stack, work_behind(name="staging", waiting=1) as thread:
 
         def add(leads: pa.Table) -> None:
             nonlocal writer
