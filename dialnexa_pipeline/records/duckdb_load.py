@@ -54,7 +54,8 @@ def write_rows(
     columns = ", ".join(preparer.quote(column.name) for column in target.columns)
     # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
     native: Any = connection.connection.driver_connection
-    native.register("incoming", rows)
+    # Rows of many chunks fill no row group, and the next checkpoint would have to merge them.
+    native.register("incoming", rows.combine_chunks())
     try:
         if replacing:
             connection.exec_driver_sql(f"DELETE FROM {into} USING incoming WHERE {same}")
