@@ -62,8 +62,8 @@ def rebuild(
             pending = ledger.accounts.pending(sync, name)
             records.clear(table, sync)
             written[table] = 0
-            for piece in rows_of(ledger, sync):
-                written[table] += records.add(table, piece)
+            for rows in records.add_all(table, rows_of(ledger, sync)):
+                written[table] = rows
                 note_written(sum(written.values()))
         reach("records.written")
         ledger.accounts.mark_recorded(pending.change_ids, name)

@@ -65,6 +65,19 @@ class RecordTables:
         target = self._target(table)
         return self._write(target, rows, replacing=False)
 
+    def add_all(self, table: str, made: Iterable[pa.Table]) -> Iterator[int]:
+        """As `add`, while the next rows are made in another thread.
+
+        Gives how many rows are written by now, again and again.
+        """
+        target = self._target(table)
+        size = LOADED_ROWS if self._dialect == "duckdb" else _CHUNK
+        written = 0
+        with ahead(_pieces(target, made, size), name="reading") as pieces:
+            for piece in pieces:
+                written += self._write(target, piece, replacing=False)
+                yield written
+
     def clear(self, table: str, sync: str) -> None:
         """Delete every row of a sync."""
         target = self._target(table)

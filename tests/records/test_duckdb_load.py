@@ -35,17 +35,22 @@ def engine(url: str) -> Generator[sa.Engine]:
     engine.dispose()
 
 
+def rows(first: int, last: int, state: str) -> pa.Table:
+    """Rows of `dialnexa_enrolments`; only the enrolled ones have an id."""
+    keys = [f"{number:05}" for number in range(first, last)]
+    texts: dict[str, list[str | None]] = {name: ["x"] * len(keys) for name in COLUMNS}
+    texts |= {"enrolment_ref": [*keys], "state": [state] * len(keys)}
+    texts["lead_id"] = [*keys] if state == "enrolled" else [None] * len(keys)
+    moments = pa.repeat(pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")), len(keys))
+    return pa.table({**texts, "enrolled_at": moments})
+
+
 def leads(state: str = "enrolled", *, breaks_off_at: int = ROWS) -> Generator[pa.Table]:
-    """Rows of `dialnexa_enrolments` in tables of ten, until whoever reads them breaks off."""
-    moment = datetime.now(UTC)
+    """All rows in tables of ten, until whoever reads them breaks off."""
     for first in range(0, ROWS, 10):
         if first >= breaks_off_at:
             raise RuntimeError("the ledger went away")
-        keys = [f"{number:05}" for number in range(first, min(first + 10, ROWS))]
-        texts: dict[str, list[str]] = {name: ["x"] * len(keys) for name in COLUMNS}
-        moments = pa.repeat(pa.scalar(moment, pa.timestamp("us", "UTC")), len(keys))
-        texts |= {"enrolment_ref": keys, "state": [state] * len(keys)}
-        yield pa.table({**texts, "enrolled_at": moments})
+        yield rows(first, min(first + 10, ROWS), state)
 
 
 def states(engine: sa.Engine) -> dict[str, int]:
@@ -63,6 +68,21 @@ def test_rows_are_written_once_and_replaced_when_they_come_again(
         with open_records(url) as records:
             assert records.replace_all(TABLE, leads(state)) == ROWS
         assert states(engine) == {state: ROWS}
+
+
+def test_of_rows_that_are_there_in_part_those_are_changed_and_the_others_added(
+    engine: sa.Engine, url: str
+) -> None:
+    with open_records(url) as records:
+        # The first piece is there, and of the second a part.
+        records.add(TABLE, rows(0, ROWS_OF_PIECE + 7, "enrolled"))
+        records.add(TABLE, rows(ROWS, ROWS + 1, "enrolled"))
+    with open_records(url) as records:
+        assert records.replace_all(TABLE, leads("withdrawn")) == ROWS
+    assert states(engine) == {"withdrawn": ROWS, "enrolled": 1}
+    with engine.connect() as connection:
+        question = f"SELECT enrolment_ref FROM {TABLE} WHERE lead_id IS NOT NULL"
+        assert connection.execute(sa.text(question)).scalars().all() == [f"{ROWS:05}"]
 
 
 def test_a_load_that_breaks_off_leaves_whole_pieces_and_the_next_one_all_rows(
