@@ -39,6 +39,7 @@ def write(warehouse: Path, statement: str) -> None:
 def execute(warehouse: Path, statement: str) -> None:
     """Execute a statement in a warehouse."""
     with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(statement)
 
 

@@ -24,6 +24,7 @@ _STAGES = (
     "enrolments",
     "enrolment_counts",
     "rejected_rows",
+    "exit",
 )
 
 
@@ -70,7 +71,7 @@ def _contestants(axes: Axes, lines: Sequence[Line]) -> None:
 
 def _stages(axes: Axes, ours: Sequence[Line]) -> None:
     names = [f"{line.rows:,} leads" for line in ours]
-    colours = plt.get_cmap("tab10").colors  # pyright: ignore[reportAttributeAccessIssue]
+    colours = plt.get_cmap("tab20").colors  # pyright: ignore[reportAttributeAccessIssue]
     bottoms = [0.0] * len(ours)
     for place, stage in enumerate(_STAGES):
         shares = [100 * line.stages.get(stage, 0.0) / sum(line.stages.values()) for line in ours]

@@ -10,7 +10,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.stages: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._began = self._last = time.perf_counter()
 
     def lap(self, stage: str) -> float:
         """Add what passed since the last lap to `stage`, and return it."""
@@ -20,6 +20,6 @@ class Stopwatch:
         return passed
 
     def tell(self, folder: Path, kept: int) -> None:
-        """Leave rows kept and stages where the harness looks for them."""
-        told = {"kept": kept, "stages": self.stages}
+        """Leave rows kept, stages and when they began where the harness looks for them."""
+        told = {"kept": kept, "began": self._began, "stages": self.stages}
         (folder / "told.json").write_text(json.dumps(told))

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from dialnexa_pipeline.duckdb_quiet import QUIET
 from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.records.rebuilding import LEDGER_ROWS
 from dialnexa_pipeline.records.tables import record_tables
@@ -71,6 +72,7 @@ class _Sides:
     def __init__(self, folder: Path, table: sa.Table) -> None:
         self._table = table
         self._database = duckdb.connect(str(folder / "sides.duckdb"))
+        self._database.execute(QUIET)
         self._database.execute(f"SET memory_limit = '{_MEMORY}'")
         for side in ("ledger", "warehouse"):
             self._database.register("none", arrow_of(table, []))

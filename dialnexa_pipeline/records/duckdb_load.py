@@ -5,8 +5,8 @@ gigabytes. And only a statement that fills row groups writes them to the file at
 small ones are written to the log first and again by the next checkpoint.
 """
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +25,46 @@ def load_pieces(connection: sa.Connection, target: sa.Table, pieces: Iterable[pa
     connection's transaction.
     """
     written = 0
-    for piece in pieces:
-        if written:
-            connection.exec_driver_sql("COMMIT")
-            _let_go(connection)
-            connection.exec_driver_sql("BEGIN TRANSACTION")
+    for piece in _each_committed(connection, pieces):
         write_rows(connection, target, piece, replacing=True)
         written += piece.num_rows
     return written
+
+
+def remake_rows(
+    connection: sa.Connection, target: sa.Table, sync: str, pieces: Iterable[pa.Table]
+) -> Iterator[int]:
+    """Let the rows of a sync be these and no others; gives how many are written by now.
+
+    As `load_pieces`; rows that are not among these are deleted with the last piece.
+    """
+    names = _Names.of(connection, target)
+    of_sync = sa.select(sa.literal(1)).where(target.c.sync == sync).limit(1)
+    had_rows = connection.scalar(of_sync) is not None
+    connection.exec_driver_sql(
+        f"CREATE TEMP TABLE remade AS SELECT {names.keys} FROM {names.table} LIMIT 0"
+    )
+    written = 0
+    for piece in _each_committed(connection, pieces):
+        write_rows(connection, target, piece, replacing=True)
+        if had_rows:
+            with _incoming(connection, piece):
+                connection.exec_driver_sql(f"INSERT INTO remade SELECT {names.keys} FROM incoming")
+        written += piece.num_rows
+        yield written
+    if had_rows:
+        stays = f"EXISTS (SELECT 1 FROM remade WHERE {names.same_keys('remade')})"
+        connection.execute(sa.delete(target).where(target.c.sync == sync, sa.text(f"NOT {stays}")))
+    connection.exec_driver_sql("DROP TABLE remade")
+
+
+def _each_committed(connection: sa.Connection, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    for number, piece in enumerate(pieces):
+        if number:
+            connection.exec_driver_sql("COMMIT")
+            _let_go(connection)
+            connection.exec_driver_sql("BEGIN TRANSACTION")
+        yield piece
 
 
 def _let_go(connection: sa.Connection) -> None:
@@ -47,11 +79,7 @@ def write_rows(
 ) -> None:
     """Write rows at once, as one Arrow table: executemany costs DuckDB a millisecond a row."""
     names = _Names.of(connection, target)
-    # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
-    native: Any = connection.connection.driver_connection
-    # Rows of many chunks fill no row group, and the next checkpoint would have to merge them.
-    native.register("incoming", rows.combine_chunks())
-    try:
+    with _incoming(connection, rows):
         new = "incoming"
         if replacing and _are_some_there(connection, names):
             _update(connection, names)
@@ -59,6 +87,17 @@ def write_rows(
         connection.exec_driver_sql(
             f"INSERT INTO {names.table} ({names.columns}) SELECT {names.columns} FROM {new}"
         )
+
+
+@contextmanager
+def _incoming(connection: sa.Connection, rows: pa.Table) -> Generator[None]:
+    """Rows as a view `incoming`."""
+    # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
+    native: Any = connection.connection.driver_connection
+    # Rows of many chunks fill no row group, and the next checkpoint would have to merge them.
+    native.register("incoming", rows.combine_chunks())
+    try:
+        yield
     finally:
         native.unregister("incoming")
 
@@ -70,7 +109,7 @@ class _Names:
     table: str
     columns: str
     keys: str
-    same_keys: str
+    key_columns: Sequence[str]
     other_columns: Sequence[str]
 
     @classmethod
@@ -83,9 +122,13 @@ class _Names:
             table,
             ", ".join(columns),
             ", ".join(keys),
-            " AND ".join(f"{table}.{key} = incoming.{key}" for key in keys),
+            keys,
             [column for column in columns if column not in keys],
         )
+
+    def same_keys(self, other: str) -> str:
+        """The condition that a row of the table and one of another relation have the same key."""
+        return " AND ".join(f"{self.table}.{key} = {other}.{key}" for key in self.key_columns)
 
 
 def _are_some_there(connection: sa.Connection, names: _Names) -> bool:
@@ -103,5 +146,5 @@ def _update(connection: sa.Connection, names: _Names) -> None:
     """
     changes = ", ".join(f"{column} = incoming.{column}" for column in names.other_columns)
     connection.exec_driver_sql(
-        f"UPDATE {names.table} SET {changes} FROM incoming WHERE {names.same_keys}"
+        f"UPDATE {names.table} SET {changes} FROM incoming WHERE {names.same_keys('incoming')}"
     )

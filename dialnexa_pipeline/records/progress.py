@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from dialnexa_pipeline.duckdb_quiet import QUIET
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Batch, Ledger
 from dialnexa_pipeline.records.tables import record_tables
@@ -108,6 +109,7 @@ class ProgressRecorder:
         self._sync = sync
         self._folder = tempfile.TemporaryDirectory()
         self._database = duckdb.connect(str(Path(self._folder.name) / "progress.duckdb"))
+        self._database.execute(QUIET)
         self._database.execute(f"SET memory_limit = '{_MEMORY}'")
         self._database.execute(_SIDES)
 

@@ -42,9 +42,10 @@ def rebuild(
 ) -> dict[str, int]:
     """Make the record tables show of a sync what the ledger says, and nothing else.
 
-    Each table is replaced in one transaction, so a reader sees the old rows or the new ones. Rows
-    of other syncs are left alone. A crash leaves a table as it was, or rebuilt and not yet noted as
-    such; following it then writes the same rows again.
+    Each table is replaced in one transaction, so a reader sees the old rows or the new ones; in
+    DuckDB, row by row. Rows of other syncs are left alone. A crash leaves a table as it was, there
+    in part, or rebuilt and not yet noted as such; following or rebuilding it then writes the same
+    rows again.
 
     Args:
         note_written: takes how many rows were written by now.
@@ -60,9 +61,8 @@ def rebuild(
         # Read before the rows: what changes after this stays pending, and is followed later.
         with open_records(warehouse_url) as records:
             pending = ledger.accounts.pending(sync, name)
-            records.clear(table, sync)
             written[table] = 0
-            for rows in records.add_all(table, rows_of(ledger, sync)):
+            for rows in records.remake(table, sync, rows_of(ledger, sync)):
                 written[table] = rows
                 note_written(sum(written.values()))
         reach("records.written")

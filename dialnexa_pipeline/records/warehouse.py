@@ -11,13 +11,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dialnexa_pipeline.ahead import ahead
+from dialnexa_pipeline.duckdb_quiet import QUIET
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.phones import mask_phones_in
 from dialnexa_pipeline.records.copying import Piece, copy_pieces, copy_side_by_side
-from dialnexa_pipeline.records.duckdb_load import LOADED_ROWS, load_pieces, write_rows
+from dialnexa_pipeline.records.duckdb_load import LOADED_ROWS, load_pieces, remake_rows, write_rows
 from dialnexa_pipeline.records.tables import record_tables
 
 _LOCK_PATIENCE = 60.0
@@ -65,23 +67,24 @@ class RecordTables:
         target = self._target(table)
         return self._write(target, rows, replacing=False)
 
-    def add_all(self, table: str, made: Iterable[pa.Table]) -> Iterator[int]:
-        """As `add`, while the next rows are made in another thread.
+    def remake(self, table: str, sync: str, made: Iterable[pa.Table]) -> Iterator[int]:
+        """Let the rows of a sync be these and no others; gives how many are written by now.
 
-        Gives how many rows are written by now, again and again.
+        The next rows are made in another thread. In DuckDB this takes one transaction after
+        another, so that a reader may see old rows beside new ones; a row that stays is always
+        there.
         """
         target = self._target(table)
-        size = LOADED_ROWS if self._dialect == "duckdb" else _CHUNK
+        if self._dialect == "duckdb":
+            with ahead(_pieces(target, made, LOADED_ROWS), name="reading") as pieces:
+                yield from remake_rows(self._connection, target, sync, pieces)
+            return
+        self._connection.execute(sa.delete(target).where(target.c.sync == sync))
         written = 0
-        with ahead(_pieces(target, made, size), name="reading") as pieces:
+        with ahead(_pieces(target, made, _CHUNK), name="reading") as pieces:
             for piece in pieces:
                 written += self._write(target, piece, replacing=False)
                 yield written
-
-    def clear(self, table: str, sync: str) -> None:
-        """Delete every row of a sync."""
-        target = self._target(table)
-        self._connection.execute(sa.delete(target).where(target.c.sync == sync))
 
     def read(self, table: str, sync: str) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of a sync, values in the order of the columns, in pieces of bounded size."""
@@ -284,9 +287,16 @@ def _engine(url: str) -> sa.Engine:
     if parsed.get_backend_name() in {"duckdb", "sqlite"} and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     waiting = {"timeout": _LOCK_PATIENCE} if parsed.get_backend_name() == "sqlite" else {}
-    return sa.create_engine(
+    engine = sa.create_engine(
         parsed, poolclass=sa.NullPool, connect_args=waiting, hide_parameters=True
     )
+    if engine.dialect.name == "duckdb":
+        event.listen(engine, "connect", _quieten)
+    return engine
+
+
+def _quieten(connection: Any, _record: Any) -> None:
+    connection.execute(QUIET)
 
 
 def _connect(engine: sa.Engine) -> sa.Connection:

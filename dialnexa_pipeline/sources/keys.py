@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dialnexa_pipeline.duckdb_quiet import QUIET
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.phones import mask_phones_in
 
@@ -133,7 +134,7 @@ def _report(parquet_paths: Sequence[Path], column: str) -> KeyReport:
     quoted = '"' + column.replace('"', '""') + '"'
     is_blank = f"({quoted} IS NULL OR trim({quoted}) = '')"
     with duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")
+        connection.execute(QUIET)
         # What does not fit goes to the disk, beside the files: millions of keys take no more room.
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET temp_directory = $folder", {"folder": f"{parquet_paths[0]}.tmp"})

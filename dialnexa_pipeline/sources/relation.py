@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from dialnexa_pipeline.duckdb_quiet import QUIET
 from dialnexa_pipeline.sources.adbc import (
     AdbcPlan,
     Address,
@@ -141,7 +142,7 @@ class RelationSource:
         ).string
         # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
         native: Any = connection.connection.driver_connection
-        native.execute("SET enable_progress_bar = false")
+        native.execute(QUIET)
         for batch in native.sql(sql).to_arrow_reader(self._batch_rows):
             yield checked(batch)
 

@@ -32,6 +32,7 @@ def test_contestants_keep_the_same_leads_and_every_stage_is_told(tmp_path: Path)
     for sample in samples:
         assert sum(sample.measured.stages.values()) == pytest.approx(sample.measured.seconds)
         assert sample.measured.stages["interpreter"] > 0
+        assert sample.measured.stages["exit"] > 0
         assert 20 < sample.measured.peak_mb < 1_000
     lines = lines_of(samples)
     assert [line.times_ours is not None for line in lines] == [True] * 3

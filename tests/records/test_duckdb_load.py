@@ -35,11 +35,11 @@ def engine(url: str) -> Generator[sa.Engine]:
     engine.dispose()
 
 
-def rows(first: int, last: int, state: str) -> pa.Table:
+def rows(first: int, last: int, state: str, sync: str = "x") -> pa.Table:
     """Rows of `dialnexa_enrolments`; only the enrolled ones have an id."""
     keys = [f"{number:05}" for number in range(first, last)]
     texts: dict[str, list[str | None]] = {name: ["x"] * len(keys) for name in COLUMNS}
-    texts |= {"enrolment_ref": [*keys], "state": [state] * len(keys)}
+    texts |= {"enrolment_ref": [*keys], "state": [state] * len(keys), "sync": [sync] * len(keys)}
     texts["lead_id"] = [*keys] if state == "enrolled" else [None] * len(keys)
     moments = pa.repeat(pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")), len(keys))
     return pa.table({**texts, "enrolled_at": moments})
@@ -83,6 +83,20 @@ def test_of_rows_that_are_there_in_part_those_are_changed_and_the_others_added(
     with engine.connect() as connection:
         question = f"SELECT enrolment_ref FROM {TABLE} WHERE lead_id IS NOT NULL"
         assert connection.execute(sa.text(question)).scalars().all() == [f"{ROWS:05}"]
+
+
+@pytest.mark.parametrize("rows_before", [0, ROWS_OF_PIECE + 7])
+def test_a_table_made_again_has_no_other_rows_of_the_sync(
+    engine: sa.Engine, url: str, rows_before: int
+) -> None:
+    with open_records(url) as records:
+        records.add(TABLE, rows(ROWS, ROWS + rows_before, "gone"))
+        records.add(TABLE, rows(0, rows_before, "enrolled"))
+        records.add(TABLE, rows(2 * ROWS, 2 * ROWS + 3, "enrolled", sync="another"))
+    with open_records(url) as records:
+        written = list(records.remake(TABLE, "x", leads("withdrawn")))
+    assert written == [*range(ROWS_OF_PIECE, ROWS, ROWS_OF_PIECE), ROWS]
+    assert states(engine) == {"withdrawn": ROWS, "enrolled": 3}
 
 
 def test_a_load_that_breaks_off_leaves_whole_pieces_and_the_next_one_all_rows(
