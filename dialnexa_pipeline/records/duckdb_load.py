@@ -41,9 +41,11 @@ def remake_rows(
     names = _Names.of(connection, target)
     of_sync = sa.select(sa.literal(1)).where(target.c.sync == sync).limit(1)
     had_rows = connection.scalar(of_sync) is not None
-    connection.exec_driver_sql(
-        f"CREATE TEMP TABLE remade AS SELECT {names.keys} FROM {names.table} LIMIT 0"
-    )
+    # By its columns: if it were made AS an empty SELECT, DuckDB 2.0 would not find the row groups
+    # that the same transaction writes to it.
+    columns = [sa.Column(key.name, key.type) for key in target.primary_key.columns]
+    remade = sa.Table("remade", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+    remade.create(connection)
     written = 0
     for piece in _each_committed(connection, pieces):
         write_rows(connection, target, piece, replacing=True)
@@ -55,7 +57,7 @@ def remake_rows(
     if had_rows:
         stays = f"EXISTS (SELECT 1 FROM remade WHERE {names.same_keys('remade')})"
         connection.execute(sa.delete(target).where(target.c.sync == sync, sa.text(f"NOT {stays}")))
-    connection.exec_driver_sql("DROP TABLE remade")
+    remade.drop(connection)
 
 
 def _each_committed(connection: sa.Connection, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -139,12 +141,17 @@ def _are_some_there(connection: sa.Connection, names: _Names) -> bool:
 
 
 def _update(connection: sa.Connection, names: _Names) -> None:
-    """Of rows with the same key, change everything else.
+    """Of rows with the same key, change everything else where something differs.
 
     To delete them and insert others costs ten times as much, for the key's index loses and gets
     each of them.
     """
     changes = ", ".join(f"{column} = incoming.{column}" for column in names.other_columns)
+    differs = " OR ".join(
+        f"{names.table}.{column} IS DISTINCT FROM incoming.{column}"
+        for column in names.other_columns
+    )
     connection.exec_driver_sql(
-        f"UPDATE {names.table} SET {changes} FROM incoming WHERE {names.same_keys('incoming')}"
+        f"UPDATE {names.table} SET {changes} FROM incoming "
+        f"WHERE {names.same_keys('incoming')} AND ({differs})"
     )

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from dialnexa_pipeline.records import open_records, record_tables, warehouse
+from dialnexa_pipeline.records.duckdb_load import LOADED_ROWS
 
 TABLE = "dialnexa_enrolments"
 COLUMNS = list(record_tables().tables[TABLE].columns.keys())
@@ -97,6 +98,26 @@ def test_a_table_made_again_has_no_other_rows_of_the_sync(
         written = list(records.remake(TABLE, "x", leads("withdrawn")))
     assert written == [*range(ROWS_OF_PIECE, ROWS, ROWS_OF_PIECE), ROWS]
     assert states(engine) == {"withdrawn": ROWS, "enrolled": 3}
+
+
+def test_rows_that_fill_row_groups_are_found_again(
+    engine: sa.Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse, "LOADED_ROWS", LOADED_ROWS)
+    number = 2 * LOADED_ROWS + 1_000
+    all_rows = rows(0, number, "enrolled")
+    with open_records(url) as records:
+        assert records.replace_all(TABLE, (table for table in [all_rows])) == number
+        records.add(TABLE, rows(number, number + 1, "gone"))
+    with open_records(url) as records:
+        changed = rows(number - 5, number + 5, "withdrawn")
+        assert records.replace_all(TABLE, (table for table in [changed])) == 10
+    assert states(engine) == {"enrolled": number - 5, "withdrawn": 10}
+    for _ in range(2):
+        with open_records(url) as records:
+            *_, written = records.remake(TABLE, "x", [all_rows])
+            assert written == number
+        assert states(engine) == {"enrolled": number}
 
 
 def test_a_load_that_breaks_off_leaves_whole_pieces_and_the_next_one_all_rows(
