@@ -61,7 +61,7 @@ def differences(
             with open_records(warehouse_url) as records:
                 for each in syncs:
                     for rows in records.read(name, each):
-                        sides.add("warehouse", arrow_of(table, rows))
+                        sides.add("warehouse", rows)
             found[name] = sides.compare()
     return found
 

@@ -4,6 +4,7 @@ All sides meet in a database on disk, so memory does not grow with a list.
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,7 @@ class ProgressRecorder:
             self._database.register("incoming", arrow_of(table, []))
             self._database.execute("CREATE TABLE newest AS FROM incoming")
             for rows in records.read_newest_progress(self._sync):
-                self._insert("newest", arrow_of(table, rows))
+                self._insert("newest", rows)
             self._database.execute(_CHANGES)
             for piece in self._pieces("SELECT * FROM changed ORDER BY enrolment_ref"):
                 records.add(_TABLE, self._signed(piece, run_id))
@@ -219,11 +220,8 @@ def newest_statuses(warehouse_url: str, sync: str) -> dict[str, int]:
     Raises:
         WarehouseUnavailable: the warehouse cannot be read.
     """
-    columns = list(record_tables().tables[_TABLE].columns.keys())
-    place = columns.index("status")
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     with open_records(warehouse_url) as records:
         for rows in records.read_newest_progress(sync):
-            for row in rows:
-                counts[row[place]] = counts.get(row[place], 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+            counts.update(rows["status"].to_pylist())
+    return dict(counts.most_common())

@@ -19,7 +19,13 @@ from dialnexa_pipeline.duckdb_quiet import QUIET
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.phones import mask_phones_in
 from dialnexa_pipeline.records.copying import Piece, copy_pieces, copy_side_by_side
-from dialnexa_pipeline.records.duckdb_load import LOADED_ROWS, load_pieces, remake_rows, write_rows
+from dialnexa_pipeline.records.duckdb_rows import (
+    LOADED_ROWS,
+    load_pieces,
+    read_rows,
+    remake_rows,
+    write_rows,
+)
 from dialnexa_pipeline.records.tables import record_tables
 
 _LOCK_PATIENCE = 60.0
@@ -86,13 +92,13 @@ class RecordTables:
                 written += self._write(target, piece, replacing=False)
                 yield written
 
-    def read(self, table: str, sync: str) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows of a sync, values in the order of the columns, in pieces of bounded size."""
+    def read(self, table: str, sync: str) -> Iterator[pa.Table]:
+        """Rows of a sync, in pieces of bounded size."""
         target = self._target(table)
-        yield from self._read(sa.select(target).where(target.c.sync == sync))
+        yield from self._read(target, sa.select(target).where(target.c.sync == sync))
 
-    def read_newest_progress(self, sync: str) -> Iterator[list[tuple[Any, ...]]]:
-        """The newest change of each lead of a sync, values in the order of the columns."""
+    def read_newest_progress(self, sync: str) -> Iterator[pa.Table]:
+        """The newest change of each lead of a sync, in pieces of bounded size."""
         changes = self._target("dialnexa_lead_progress")
         newest = (
             sa.select(changes.c.enrolment_ref, sa.func.max(changes.c.change_no).label("change_no"))
@@ -104,12 +110,17 @@ class RecordTables:
             changes.c.enrolment_ref == newest.c.enrolment_ref,
             changes.c.change_no == newest.c.change_no,
         )
-        yield from self._read(sa.select(changes).join(newest, is_newest))
+        yield from self._read(changes, sa.select(changes).join(newest, is_newest))
 
-    def _read(self, statement: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    def _read(self, target: sa.Table, statement: sa.Select[Any]) -> Iterator[pa.Table]:
+        """Rows of a select of all columns of a table, moments in UTC."""
+        if self._dialect == "duckdb":
+            schema = arrow_of(target, []).schema
+            yield from (rows.cast(schema) for rows in read_rows(self._connection, statement))
+            return
         result = self._connection.execute(statement, execution_options={"yield_per": _CHUNK})
         for piece in result.partitions():
-            yield [tuple(row) for row in piece]
+            yield arrow_of(target, [tuple(row) for row in piece])
 
     def count(
         self,

@@ -57,7 +57,7 @@ def test_who_is_settled_or_refused_is_recorded_while_the_rest_is_sent(
     assert record_enrolments(ledger, url, "loans") == 0
     with open_records(url) as records:
         (rejected,) = records.read("dialnexa_rejected_rows", "loans")
-    assert [row[2] for row in rejected] == [REFUSED.lead_key]
+    assert rejected["lead_key"].to_pylist() == [REFUSED.lead_key]
 
 
 def test_a_warehouse_that_refuses_stops_nobody_and_loses_nothing(

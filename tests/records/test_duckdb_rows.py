@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from dialnexa_pipeline.records import open_records, record_tables, warehouse
-from dialnexa_pipeline.records.duckdb_load import LOADED_ROWS
+from dialnexa_pipeline.records.duckdb_rows import LOADED_ROWS
 
 TABLE = "dialnexa_enrolments"
 COLUMNS = list(record_tables().tables[TABLE].columns.keys())

@@ -1,4 +1,4 @@
-"""Rows written into a record table of DuckDB; a load of many in transactions of whole row groups.
+"""Rows of DuckDB's record tables as Arrow; many are written in transactions of whole row groups.
 
 What a transaction of DuckDB wrote is in memory until it ends, so one of millions of rows would take
 gigabytes. And only a statement that fills row groups writes them to the file at once: the rows of
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 # Two row groups (DuckDB's documentation, "Storage": 122,880 rows each).
 LOADED_ROWS = 2 * 122_880
+_READ_ROWS = 65_536
 
 
 def load_pieces(connection: sa.Connection, target: sa.Table, pieces: Iterable[pa.Table]) -> int:
@@ -58,6 +59,23 @@ def remake_rows(
         stays = f"EXISTS (SELECT 1 FROM remade WHERE {names.same_keys('remade')})"
         connection.execute(sa.delete(target).where(target.c.sync == sync, sa.text(f"NOT {stays}")))
     remade.drop(connection)
+
+
+def read_rows(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[pa.Table]:
+    """Rows of a select, as DuckDB's own Arrow reader gives them.
+
+    Raises:
+        DBAPIError: as for a statement of SQLAlchemy's own.
+    """
+    literal = {"literal_binds": True}
+    sql = str(statement.compile(dialect=connection.dialect, compile_kwargs=literal))
+    native: Any = connection.connection.driver_connection
+    dbapi: Any = connection.dialect.dbapi
+    try:
+        for batch in native.sql(sql).to_arrow_reader(_READ_ROWS):
+            yield pa.Table.from_batches([batch])
+    except dbapi.Error as error:
+        raise DBAPIError(sql, None, error) from None
 
 
 def _each_committed(connection: sa.Connection, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
