@@ -1,4 +1,4 @@
-"""The warehouse's record tables: rows written and read in one transaction."""
+"""The warehouse's record tables: rows written and read while nobody else writes to them."""
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
