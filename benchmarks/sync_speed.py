@@ -17,6 +17,8 @@ from typing import Any
 
 import duckdb
 
+from dialnexa_pipeline.duckdb_arrow import QUIET
+
 _RESULT = Path(__file__).parent / "results" / "sync_speed.json"
 _SIZES = "25000,100000,1000000,10000000"
 _NEW_LEADS = 1_000
@@ -39,7 +41,7 @@ def write(warehouse: Path, statement: str) -> None:
 def execute(warehouse: Path, statement: str) -> None:
     """Execute a statement in a warehouse."""
     with duckdb.connect(str(warehouse)) as connection:
-        connection.execute("SET enable_progress_bar = false")
+        connection.execute(QUIET)
         connection.execute(statement)
 
 

@@ -1,6 +1,7 @@
 """Work is done in order, behind whoever gives it; what it raises comes to them."""
 
 import threading
+from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -8,41 +9,41 @@ import pytest
 from dialnexa_pipeline.behind import Behind, work_behind
 
 
+@dataclass(frozen=True)
+class Works:
+    """Works with numbers, none of which ends before it may."""
+
+    done: list[int] = field(default_factory=list[int])
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def work(self, number: int) -> None:
+        assert self.may_end.wait(10)
+        self.done.append(number)
+
+
 def test_work_goes_on_beside_the_block_and_is_done_when_it_has_ended() -> None:
-    done: list[int] = []
-    may_end = threading.Event()
-
-    def work(number: int) -> None:
-        assert may_end.wait(10)
-        done.append(number)
-
+    works = Works()
     with work_behind(name="test") as behind:
-        behind.do(partial(work, 0))
-        assert done == []
-        may_end.set()
+        behind.do(partial(works.work, 0))
+        assert works.done == []
+        works.may_end.set()
         for number in range(1, 5):
-            behind.do(partial(work, number))
-            assert done[:number] == list(range(number))
-    assert done == [0, 1, 2, 3, 4]
+            behind.do(partial(works.work, number))
+            assert works.done[:number] == list(range(number))
+    assert works.done == [0, 1, 2, 3, 4]
 
 
 def test_as_much_work_waits_as_was_said() -> None:
-    done: list[int] = []
-    may_end = threading.Event()
-
-    def work(number: int) -> None:
-        assert may_end.wait(10)
-        done.append(number)
-
+    works = Works()
     with work_behind(name="test", waiting=2) as behind:
         for number in range(3):
-            behind.do(partial(work, number))
-        assert done == []
-        may_end.set()
-        behind.do(partial(work, 3))
-        assert done[:1] == [0]
+            behind.do(partial(works.work, number))
+        assert works.done == []
+        works.may_end.set()
+        behind.do(partial(works.work, 3))
+        assert works.done[:1] == [0]
         behind.wait()
-        assert done == [0, 1, 2, 3]
+        assert works.done == [0, 1, 2, 3]
 
 
 def break_off() -> None:

@@ -79,7 +79,7 @@ def lines_of(samples: Sequence[Sample]) -> list[Line]:
 
 
 def bars_of(lines: Sequence[Line], agreements: Sequence[Agreement]) -> list[Bar]:
-    """Every bar with what was measured; of our seconds those of Dagster's start-up are apart."""
+    """Every bar with what was measured; whole processes count, our start-up in them."""
     at = {(line.contestant, line.rows): line for line in lines}
     ours, ten = at.get(("ours", _MILLION)), at.get(("ours", 10 * _MILLION))
     naive, limit = at.get(("naive", _MILLION)), at.get(("limit", _MILLION))
@@ -88,21 +88,24 @@ def bars_of(lines: Sequence[Line], agreements: Sequence[Agreement]) -> list[Bar]
     def slower(kept: float, share: float) -> tuple[str, bool]:
         return f"{share:.2f} ×", share <= kept
 
+    def both(whole: float, started: float) -> str:
+        return f"{whole:.2f} ×, {started:.2f} × without start-up"
+
     def against_naive(ours: Line, naive: Line) -> tuple[str, bool]:
-        apart, whole = naive.seconds / _started(ours), naive.seconds / ours.seconds
-        return f"{apart:.2f} ×, {whole:.2f} × with it", apart >= 6.0
+        whole = naive.seconds / ours.seconds
+        return both(whole, naive.seconds / _started(ours)), whole >= 6.0
 
     def against_limit(ours: Line, limit: Line) -> tuple[str, bool]:
-        apart, whole = _started(ours) / limit.seconds, ours.seconds / limit.seconds
-        return f"{apart:.2f} ×, {whole:.2f} × with it", apart <= 4.0
+        whole = ours.seconds / limit.seconds
+        return both(whole, _started(ours) / limit.seconds), whole <= 4.0
 
     bars = [
         _bar(
-            "1 M leads, start-up apart, against the naive script: 6 × as fast or more (aim 12)",
+            "1 M leads against the naive script: 6 × as fast or more (aim 12)",
             ours and naive and against_naive(ours, naive),
         ),
         _bar(
-            "1 M leads, start-up apart, against the limit: 4 × its time or less (aim 2)",
+            "1 M leads against the limit: 4 × its time or less (aim 2)",
             ours and limit and against_limit(ours, limit),
         ),
         _bar(

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from dialnexa_pipeline.duckdb_quiet import QUIET
+from dialnexa_pipeline.duckdb_arrow import QUIET
 from dialnexa_pipeline.ledger import Ledger
 from dialnexa_pipeline.records.rebuilding import LEDGER_ROWS
 from dialnexa_pipeline.records.tables import record_tables

@@ -10,9 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+
+from dialnexa_pipeline.duckdb_arrow import arrow_batches
 
 # Two row groups (DuckDB's documentation, "Storage": 122,880 rows each).
 LOADED_ROWS = 2 * 122_880
@@ -62,20 +65,16 @@ def remake_rows(
 
 
 def read_rows(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[pa.Table]:
-    """Rows of a select, as DuckDB's own Arrow reader gives them.
+    """Rows of a select, in pieces.
 
     Raises:
         DBAPIError: as for a statement of SQLAlchemy's own.
     """
-    literal = {"literal_binds": True}
-    sql = str(statement.compile(dialect=connection.dialect, compile_kwargs=literal))
-    native: Any = connection.connection.driver_connection
-    dbapi: Any = connection.dialect.dbapi
     try:
-        for batch in native.sql(sql).to_arrow_reader(_READ_ROWS):
+        for batch in arrow_batches(connection, statement, _READ_ROWS):
             yield pa.Table.from_batches([batch])
-    except dbapi.Error as error:
-        raise DBAPIError(sql, None, error) from None
+    except duckdb.Error as error:
+        raise DBAPIError(str(statement), None, error) from None
 
 
 def _each_committed(connection: sa.Connection, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -161,8 +160,7 @@ def _are_some_there(connection: sa.Connection, names: _Names) -> bool:
 def _update(connection: sa.Connection, names: _Names) -> None:
     """Of rows with the same key, change everything else where something differs.
 
-    To delete them and insert others costs ten times as much, for the key's index loses and gets
-    each of them.
+    To delete them and insert others costs much more, for the key's index loses and gets each one.
     """
     changes = ", ".join(f"{column} = incoming.{column}" for column in names.other_columns)
     differs = " OR ".join(

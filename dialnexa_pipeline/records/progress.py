@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from dialnexa_pipeline.duckdb_quiet import QUIET
+from dialnexa_pipeline.duckdb_arrow import QUIET
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Batch, Ledger
 from dialnexa_pipeline.records.tables import record_tables

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dialnexa_pipeline.ahead import ahead
-from dialnexa_pipeline.duckdb_quiet import QUIET
+from dialnexa_pipeline.duckdb_arrow import QUIET
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.phones import mask_phones_in
 from dialnexa_pipeline.records.copying import Piece, copy_pieces, copy_side_by_side

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dialnexa_pipeline.duckdb_quiet import QUIET
+from dialnexa_pipeline.duckdb_arrow import QUIET
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.phones import mask_phones_in
 

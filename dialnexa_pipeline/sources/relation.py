@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from dialnexa_pipeline.duckdb_quiet import QUIET
+from dialnexa_pipeline.duckdb_arrow import arrow_batches
 from dialnexa_pipeline.sources.adbc import (
     AdbcPlan,
     Address,
@@ -136,15 +136,7 @@ class RelationSource:
     def _read_duckdb(
         self, connection: sa.Connection, statement: sa.Select[Any]
     ) -> Iterator[pa.RecordBatch]:
-        """DuckDB's own Arrow reader: rows never become objects."""
-        sql = statement.compile(
-            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
-        ).string
-        # The SQLAlchemy dialect hands unknown attributes on to DuckDB's own connection.
-        native: Any = connection.connection.driver_connection
-        native.execute(QUIET)
-        for batch in native.sql(sql).to_arrow_reader(self._batch_rows):
-            yield checked(batch)
+        return map(checked, arrow_batches(connection, statement, self._batch_rows))
 
     def _cut(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Pieces of at most the wanted size; a driver counts bytes, not rows."""

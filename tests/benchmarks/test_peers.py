@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers.arena import open_arena
-from benchmarks.peers.contestants import CONTESTANTS
+from benchmarks.peers.contestants import CONTESTANTS, Measured
 from benchmarks.peers.judging import bars_of, lines_of
 from benchmarks.peers.leads import COLUMNS, blocks
 from benchmarks.peers.picture import draw
 from benchmarks.peers.report import Report
-from benchmarks.peers.session import play
+from benchmarks.peers.session import Sample, play
 
 _ROWS = 500
 
@@ -52,6 +52,24 @@ def test_contestants_keep_the_same_leads_and_every_stage_is_told(tmp_path: Path)
     assert (document["scales"], document["rounds"]) == ([_ROWS], 1)
     draw(lines, tmp_path / "bench.png", report.disturbed)
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bars_of_speed_are_judged_with_the_start_up_and_told_without_it() -> None:
+    stages = {"interpreter": 0.5, "imports": 1.0, "definitions": 0.25, "run creation": 0.25}
+    seconds = {"ours": 8.0, "naive": 47.0, "limit": 2.0}
+    samples = [
+        Sample(name, 1_000_000, 1, 0.0, 1, Measured(each, each, 500.0, 1, {**stages, "sync": 6.0}))
+        for name, each in seconds.items()
+    ]
+    against_naive, against_limit, *_ = bars_of(lines_of(samples), [])
+    assert (against_naive.measured, against_naive.holds) == (
+        "5.88 ×, 7.83 × without start-up",
+        False,
+    )
+    assert (against_limit.measured, against_limit.holds) == (
+        "4.00 ×, 3.00 × without start-up",
+        True,
+    )
 
 
 def test_leads_are_the_same_every_time_and_a_small_table_begins_a_large_one() -> None:

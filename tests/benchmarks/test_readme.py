@@ -42,8 +42,8 @@ def test_the_sentence_of_a_run_again_says_what_was_measured() -> None:
         f"take {million['fresh_seconds']} s, {million['unchanged_seconds']} s when they are run "
         f"again unchanged and {million['new_leads_seconds']} s when 1,000 are new; ten million "
         f"take {ten_millions['fresh_seconds']} s, {ten_millions['unchanged_seconds']} s and "
-        f"{ten_millions['new_leads_seconds']} s, and {ten_millions['peak_mb']} MB instead of "
-        f"{million['peak_mb']}"
+        f"{ten_millions['new_leads_seconds']} s. The highest memory is {million['peak_mb']} MB for "
+        f"a million and {ten_millions['peak_mb']} MB for ten"
     ) in readme
 
 
