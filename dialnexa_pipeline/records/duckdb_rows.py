@@ -115,10 +115,9 @@ def _incoming(connection: sa.Connection, rows: pa.Table) -> Generator[None]:
     native: Any = connection.connection.driver_connection
     # Rows of many chunks fill no row group, and the next checkpoint would have to merge them.
     native.register("incoming", rows.combine_chunks())
-    try:
-        yield
-    finally:
-        native.unregister("incoming")
+    yield
+    # Not after an error: the transaction takes no more then, and the connection is about to close.
+    native.unregister("incoming")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,12 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from dialnexa_pipeline.records import open_records, record_tables, warehouse
+from dialnexa_pipeline.records import (
+    WarehouseUnavailable,
+    open_records,
+    record_tables,
+    warehouse,
+)
 from dialnexa_pipeline.records.duckdb_rows import LOADED_ROWS
 
 TABLE = "dialnexa_enrolments"
@@ -130,6 +135,16 @@ def test_a_load_that_breaks_off_leaves_whole_pieces_and_the_next_one_all_rows(
     with open_records(url) as records:
         assert records.replace_all(TABLE, leads("withdrawn")) == ROWS
     assert states(engine) == {"withdrawn": ROWS}
+
+
+def test_a_table_that_lacks_a_column_is_named_in_one_sentence(engine: sa.Engine, url: str) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {TABLE} DROP COLUMN batch_id")
+    with (
+        pytest.raises(WarehouseUnavailable, match=r"does not have a column .*batch_id"),
+        open_records(url) as records,
+    ):
+        records.replace_all(TABLE, leads())
 
 
 def test_a_load_goes_on_while_the_process_writes_to_the_file_elsewhere(
