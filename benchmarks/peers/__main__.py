@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers`: us, the naive script, dlt and the limit in one session."""
+"""`python -m benchmarks.peers`: us, the naive script, dlt, the limit and Dagster in one session."""
 
 import argparse
 import sys
@@ -74,7 +74,7 @@ def _report(samples: Sequence[Sample], agreements: Sequence[Agreement]) -> Repor
 
 def _note(sample: Sample) -> None:
     print(
-        f"round {sample.round}  {sample.rows:>11,} {sample.contestant:<6}"
+        f"round {sample.round}  {sample.rows:>11,} {sample.contestant:<7}"
         f"{sample.measured.seconds:>9.2f} s {sample.measured.peak_mb:>7,.0f} MB"
         f"   (load {sample.load:.1f})",
         flush=True,

@@ -12,7 +12,13 @@ from matplotlib.axes import Axes
 
 from benchmarks.peers.judging import Line
 
-_COLOURS = {"ours": "#1f6feb", "naive": "#8b949e", "dlt": "#d29922", "limit": "#2da44e"}
+_COLOURS = {
+    "ours": "#1f6feb",
+    "naive": "#8b949e",
+    "dlt": "#d29922",
+    "limit": "#2da44e",
+    "dagster": "#8250df",
+}
 _STAGES = (
     "interpreter",
     "imports",
