@@ -1,5 +1,6 @@
 """Where things live and how long to wait, read from the environment."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pathlib import Path
 from dialnexa_pipeline.errors import ConfigError
 
 DEFAULT_BASE_URL = "https://api.dialnexa.com/v1"
+# Ten years: whatever is longer was meant otherwise, and Python may not be able to add it.
+_MOST_SECONDS = 315_360_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Settings:
     erasure_key: str = field(repr=False)
     workflow_url: str
     settle: timedelta
+    lease: timedelta
     read_timeout: float
     max_wait: float
 
@@ -32,7 +36,7 @@ class Settings:
         """Read `DIALNEXA_*`, with defaults under `DIALNEXA_HOME`.
 
         Raises:
-            ConfigError: a number is not a number, or a URL lacks its placeholder.
+            ConfigError: a number is not a number or out of range, or a URL lacks its placeholder.
         """
         env = os.environ if environment is None else environment
         home = Path(env.get("DIALNEXA_HOME") or ".dialnexa").absolute()
@@ -47,6 +51,7 @@ class Settings:
             erasure_key=env.get("DIALNEXA_ERASURE_KEY") or "",
             workflow_url=_workflow_url(env.get("DIALNEXA_WORKFLOW_URL") or ""),
             settle=timedelta(seconds=_number(env, "DIALNEXA_SETTLE_SECONDS", 900.0)),
+            lease=timedelta(seconds=_number(env, "DIALNEXA_LEASE_SECONDS", 60.0, least=0.1)),
             read_timeout=_number(env, "DIALNEXA_READ_TIMEOUT_SECONDS", 120.0),
             max_wait=_number(env, "DIALNEXA_MAX_WAIT_SECONDS", 900.0),
         )
@@ -66,14 +71,17 @@ def _workflow_url(text: str) -> str:
     return text
 
 
-def _number(env: Mapping[str, str], name: str, default: float) -> float:
+def _number(env: Mapping[str, str], name: str, default: float, least: float = 0.0) -> float:
     text = env.get(name)
     if not text:
         return default
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if value < 0:
-        raise ConfigError(f"{name} is {text!r}; it must be a number of seconds, 0 or more.")
+        value = math.nan
+    # Not a number compares with nothing.
+    if not least <= value <= _MOST_SECONDS:
+        raise ConfigError(
+            f"{name} is {text!r}; it must be a number of seconds, {least:g} to {_MOST_SECONDS:,}."
+        )
     return value

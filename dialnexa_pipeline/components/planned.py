@@ -35,6 +35,7 @@ from dialnexa_pipeline.components.windows import backfill_policy_of, partition_k
 from dialnexa_pipeline.enrolment import (
     BatchLimits,
     earlier_runs,
+    lease_term,
     plan_leads,
     reconcile,
     refuse_outdated,
@@ -166,6 +167,7 @@ def _begin_plan(context: dg.AssetExecutionContext, config: SyncConfig, ledger: L
         run_id=context.run.run_id,
         covers=covered,
         broken_off=broken_off,
+        lease=lease_term(),
     )
 
 

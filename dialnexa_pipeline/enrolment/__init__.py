@@ -15,6 +15,7 @@ from dialnexa_pipeline.enrolment.destinations import Barred, Destinations
 from dialnexa_pipeline.enrolment.earlier import EarlierRuns, earlier_runs
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, EraseReport, erase
 from dialnexa_pipeline.enrolment.filling import BatchLimits
+from dialnexa_pipeline.enrolment.lease import lease_term
 from dialnexa_pipeline.enrolment.observing import observe_workflow
 from dialnexa_pipeline.enrolment.planning import plan_leads
 from dialnexa_pipeline.enrolment.reconciling import SettledBatch, reconcile
@@ -60,6 +61,7 @@ __all__ = [
     "erase",
     "fits",
     "held_outcome",
+    "lease_term",
     "look_at_workflows",
     "observe_workflow",
     "owe_activations",

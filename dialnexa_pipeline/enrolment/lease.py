@@ -1,19 +1,27 @@
 """Leases of senders and planners, kept alive by a heart-beat while they work."""
 
-import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
 from dialnexa_pipeline.ledger import Ledger, LedgerUnavailable, Plan
+from dialnexa_pipeline.settings import Settings
 
-# Read once: the lease of a process does not change while it sends.
-LEASE = timedelta(seconds=float(os.environ.get("DIALNEXA_LEASE_SECONDS") or 60.0))
+
+@cache
+def lease_term() -> timedelta:
+    """How long who sends or plans counts as alive; one term as long as the process lives.
+
+    Raises:
+        ConfigError: an environment variable has no meaning.
+    """
+    return Settings.from_environment().lease
 
 
 @contextmanager
-def sending_heartbeat(ledger: Ledger, owner: str, lease: timedelta = LEASE) -> Generator[None]:
+def sending_heartbeat(ledger: Ledger, owner: str, lease: timedelta) -> Generator[None]:
     """Renew a sender's leases on all that it is sending until the block ends."""
 
     def renew() -> bool:
@@ -25,7 +33,7 @@ def sending_heartbeat(ledger: Ledger, owner: str, lease: timedelta = LEASE) -> G
 
 
 @contextmanager
-def planning_heartbeat(ledger: Ledger, plan: Plan, lease: timedelta = LEASE) -> Generator[None]:
+def planning_heartbeat(ledger: Ledger, plan: Plan, lease: timedelta) -> Generator[None]:
     """Renew a planner's lease on its open plan until the block ends."""
     with _beating(lambda: ledger.plans.renew_lease(plan, lease=lease), lease):
         yield

@@ -21,7 +21,7 @@ from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barre
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
 from dialnexa_pipeline.enrolment.in_flight import InFlight
-from dialnexa_pipeline.enrolment.lease import planning_heartbeat
+from dialnexa_pipeline.enrolment.lease import lease_term, planning_heartbeat
 from dialnexa_pipeline.enrolment.staged_file import (
     is_in_order,
     leads_to_plan,
@@ -89,7 +89,7 @@ def plan_leads(
     reach("plan.begun")
     erased = ErasedPeople.of(ledger, erasure_key)
     with (
-        planning_heartbeat(ledger, plan),
+        planning_heartbeat(ledger, plan, lease_term()),
         store.open_local(staged) as local,
         pq.ParquetFile(local, read_dictionary=_spelled_once(local, erased)) as parquet,
         work_behind(name="files") as files,

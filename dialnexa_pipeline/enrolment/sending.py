@@ -17,7 +17,7 @@ from dialnexa_pipeline.api import (
     Withheld,
 )
 from dialnexa_pipeline.enrolment.budget import PostBudget
-from dialnexa_pipeline.enrolment.lease import LEASE, sending_heartbeat
+from dialnexa_pipeline.enrolment.lease import lease_term, sending_heartbeat
 from dialnexa_pipeline.enrolment.patience import patiently
 from dialnexa_pipeline.enrolment.refusals import Refusals
 from dialnexa_pipeline.enrolment.report import SendReport
@@ -92,7 +92,7 @@ def send_plan(
         for workflow_id, queue in queues.items()
     ]
     try:
-        with sending_heartbeat(ledger, owner):
+        with sending_heartbeat(ledger, owner, lease_term()):
             tasks = [sender.run for sender in senders]
             work_side_by_side(tasks, ending, at_once=at_once, note=note)
     except BaseException:
@@ -206,17 +206,19 @@ class _WorkflowSender:
             batch.batch_id,
             owner=self._owner,
             run_id=self._run_id,
-            lease=LEASE,
+            lease=lease_term(),
         ) or self._still_holds(batch)
 
     def _may_attempt(self, batch: Batch) -> bool:
         """A lease that has just been taken is not renewed: that would be one more commit a file."""
         return patiently(
-            self._batches.is_leased, batch.batch_id, owner=self._owner, still=LEASE / 2
+            self._batches.is_leased, batch.batch_id, owner=self._owner, still=lease_term() / 2
         ) or self._still_holds(batch)
 
     def _still_holds(self, batch: Batch) -> bool:
-        return patiently(self._batches.renew_lease, batch.batch_id, owner=self._owner, lease=LEASE)
+        return patiently(
+            self._batches.renew_lease, batch.batch_id, owner=self._owner, lease=lease_term()
+        )
 
     def _upload(self, batch: Batch, content: bytes, rows: SentRows) -> Accepted:
         filename = (batch.file_path or batch.batch_id).rsplit("/", 1)[-1]

@@ -11,6 +11,7 @@ from dialnexa_pipeline.enrolment import (
     BatchLimits,
     Destinations,
     activate_verified,
+    lease_term,
     owe_activations,
     plan_leads,
     send_plan,
@@ -109,7 +110,9 @@ class _Replay:
         run_id = f"{REPLAY}-{secrets.token_hex(8)}"
         path = staged_path(config.name, run_id, REPLAY)
         stage_leads(_MendedRows(mending.rows), config.screening, self._store, path)
-        plan = ledger.plans.begin(sync=config.name, partition_key=REPLAY, run_id=run_id)
+        plan = ledger.plans.begin(
+            sync=config.name, partition_key=REPLAY, run_id=run_id, lease=lease_term()
+        )
         recent = ledger.accounts.recent_planned(sync=config.name)
         limits = BatchLimits(
             config.batch.format,

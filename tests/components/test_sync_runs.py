@@ -2,14 +2,18 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from dialnexa_pipeline.cli import app
+from dialnexa_pipeline.enrolment import lease_term
 from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.ledger.tables import plans
 from dialnexa_pipeline.settings import Settings
 from tests.components.conftest import BASE, Project
 
@@ -304,3 +308,22 @@ def test_the_last_file_is_not_tiny_when_the_files_can_be_even(project: Project) 
         (plan,) = ledger.accounts.counted_plans("loans")
         batches = ledger.batches.of_plan(plan)
     assert [batch.row_count for batch in batches] == [60, 60]
+
+
+def test_a_planner_lives_as_long_as_the_environment_says(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first heart-beat comes after a third of that: until then the first lease must last."""
+    monkeypatch.setenv("DIALNEXA_LEASE_SECONDS", "600")
+    lease_term.cache_clear()
+    try:
+        project.run()
+    finally:
+        lease_term.cache_clear()
+    ledger = sa.create_engine(Settings.from_environment().ledger_url)
+    with ledger.connect() as connection:
+        [(begun, until)] = connection.execute(
+            sa.select(plans.c.created_at, plans.c.lease_expires_at)
+        )
+    ledger.dispose()
+    assert until - begun == timedelta(minutes=10)
