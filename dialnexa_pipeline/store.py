@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
@@ -16,13 +17,14 @@ from upath import UPath
 from dialnexa_pipeline.errors import StoreError
 
 _PIECE_BYTES = 1024 * 1024
+# Whoever logs in, and what follows the path: `ftp://user:password@host/folder?token=…`.
+_SECRETS = re.compile(r"(?<=://)[^/@\s]*@|\?\S*")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """A file in the store; `path` is relative to the store's URL."""
 
-    url: str
     path: str
     sha256: str
     bytes: int
@@ -33,11 +35,14 @@ class Store:
 
     Args:
         url: a local path, or any URL that fsspec knows (`s3://bucket/prefix`, `memory://x`).
+
+    Attributes:
+        shown: the URL without user, password and parameters.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        root = UPath(self.url)
+        self.shown = _SECRETS.sub("", url.rstrip("/"))
+        root = UPath(url.rstrip("/"))
         self._is_local = root.protocol in {"", "file", "local"}
         # A local URL is a path from here on: `file:///folder` names the same files as `/folder`.
         self._root = UPath(root.path) if self._is_local else root
@@ -49,8 +54,7 @@ class Store:
             StoreError: the folder cannot be written.
         """
         self._put(path, lambda target: target.write(data))
-        url = str(self._root / path)
-        return StoredFile(url, path, hashlib.sha256(data).hexdigest(), len(data))
+        return StoredFile(path, hashlib.sha256(data).hexdigest(), len(data))
 
     def upload(self, path: str, local: Path) -> StoredFile:
         """Copy a local file into the store, piece by piece: it may be larger than memory.
@@ -62,7 +66,7 @@ class Store:
             digest = hashlib.file_digest(source, "sha256").hexdigest()
             source.seek(0)
             self._put(path, lambda target: shutil.copyfileobj(source, target, _PIECE_BYTES))
-        return StoredFile(str(self._root / path), path, digest, local.stat().st_size)
+        return StoredFile(path, digest, local.stat().st_size)
 
     def _put(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:
         target = self._root / path
@@ -75,23 +79,28 @@ class Store:
                     fill(file)
         except OSError as error:
             raise StoreError(
-                f"The store at {self.url} cannot be written: {error.strerror or error}. "
+                f"The store at {self.shown} cannot be written: {_said(error)}. "
                 "Check DIALNEXA_STORE_URL, the folder's rights and the free space."
-            ) from error
+            ) from None
 
     def read(self, path: str) -> bytes:
         """The whole file.
 
         Raises:
-            StoreError: there is no such file.
+            StoreError: there is no such file, or the store does not answer.
         """
         try:
             return (self._root / path).read_bytes()
-        except (FileNotFoundError, OSError) as error:
+        except FileNotFoundError:
             raise StoreError(
-                f"The file {path} is not in the store at {self.url}; it was deleted or the store's "
-                "URL changed. Run the sync again."
-            ) from error
+                f"The file {path} is not in the store at {self.shown}; it was deleted or the "
+                "store's URL changed. Run the sync again."
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"The file {path} cannot be read from the store at {self.shown}: {_said(error)}. "
+                "Check DIALNEXA_STORE_URL and the rights, then run the sync again."
+            ) from None
 
     @contextmanager
     def open_local(self, path: str) -> Generator[Path]:
@@ -129,6 +138,10 @@ class Store:
                 self.delete(path)
                 expired += 1
         return expired
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or _SECRETS.sub("", str(error)) or type(error).__name__
 
 
 def _put_local(target: Path, fill: Callable[[IO[bytes]], object]) -> None:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from dialnexa_pipeline.phones import mask_phones_in
+from dialnexa_pipeline.masking import mask_phones_in
 
 # A date or a moment has as many digits as a number, and may be read.
 _MOMENT = re.compile(r"(\b\d{4}-\d\d-\d\d(?:[ T-]\d\d:\d\d(?::\d\d)?)?\b)")

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 
 from dialnexa_pipeline.api.errors import ApiError, CallRefused
-from dialnexa_pipeline.api.masking import mask_phones_in
 from dialnexa_pipeline.api.results import NetworkGroup
+from dialnexa_pipeline.masking import mask_phones_in
 
 CALL_REFUSED = frozenset({401, 402, 403, 404})
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dialnexa_pipeline.api.masking import mask_phones_in
 from dialnexa_pipeline.api.results import Accepted
+from dialnexa_pipeline.masking import mask_phones_in
 
 _PHONE_KEY = re.compile(r"\+?\d[\d ().-]*", re.ASCII)
 _LEFT_OUT = ("skipped", "failed", "rejected", "invalid", "errors", "failed_rows", "skipped_rows")

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dialnexa_pipeline.api.masking import mask_phones_in
 from dialnexa_pipeline.api.results import PositionError, RowError
 from dialnexa_pipeline.api.row_matching import SentPhones, positions_in, reason_in
+from dialnexa_pipeline.masking import mask_phones_in
 
 _PHONE_KEYS = ("phone_number", "phoneNumber", "phone", "number")
 _POSITION_KEYS = ("position", "row", "row_number", "rowNumber", "index", "line")

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from dialnexa_pipeline.api import DialNexaClient
+from dialnexa_pipeline.database_errors import shown
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.ledger import Ledger, approve_command
 from dialnexa_pipeline.project import FoundSync, find_syncs
@@ -15,6 +14,7 @@ from dialnexa_pipeline.settings import Settings
 from dialnexa_pipeline.sources import open_source
 from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.warehouse_engine import warehouse_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +152,8 @@ def _finding(what: str, look: Callable[[], str], mend: str) -> Finding:
 def _ledger(settings: Settings) -> str:
     with Ledger(settings.ledger_url) as ledger:
         states = ledger.accounts.batch_counts()
-    shown = sa.make_url(settings.ledger_url).render_as_string(hide_password=True)
     doubt = states.get("in_doubt", 0)
-    return f"{shown}; {sum(states.values())} batches, {doubt} in doubt."
+    return f"{ledger.shown}; {sum(states.values())} batches, {doubt} in doubt."
 
 
 def _store(settings: Settings) -> str:
@@ -162,11 +161,10 @@ def _store(settings: Settings) -> str:
     probe = ".doctor/probe"
     store.write(probe, b"probe")
     store.delete(probe)
-    return f"{settings.store_url} can be written."
+    return f"{store.shown} can be written."
 
 
 def _warehouse(settings: Settings) -> str:
     with open_records(settings.warehouse_url):
         pass
-    shown = sa.make_url(settings.warehouse_url).render_as_string(hide_password=True)
-    return f"{shown} takes the record tables."
+    return f"{shown(warehouse_url(settings.warehouse_url))} takes the record tables."

@@ -65,7 +65,7 @@ def _sentences(history: "History") -> list[str]:
 
 def _claim_sentence(claim: "ClaimHistory") -> str:
     from dialnexa_pipeline.leads import REASONS
-    from dialnexa_pipeline.phones import mask_phone
+    from dialnexa_pipeline.masking import mask_phone
 
     phone = mask_phone(f"+{claim.phone}") if claim.phone is not None else "number erased"
     partition = f", partition {claim.partition_key}" if claim.partition_key else ""
@@ -87,7 +87,7 @@ def _claim_sentence(claim: "ClaimHistory") -> str:
 
 def _refusal_sentence(refusal: "RefusalHistory") -> str:
     from dialnexa_pipeline.leads import REASONS
-    from dialnexa_pipeline.phones import mask_phone
+    from dialnexa_pipeline.masking import mask_phone
 
     raw = f" (written {mask_phone(refusal.raw_phone)!r})" if refusal.raw_phone else ""
     resolved = (
@@ -131,7 +131,7 @@ def _conclusion(history: "History") -> str:
 
 
 def _masked(fields: dict[str, object]) -> dict[str, object]:
-    from dialnexa_pipeline.phones import mask_phone
+    from dialnexa_pipeline.masking import mask_phone
 
     masked = dict(fields)
     if masked.get("phone") is not None:

@@ -13,7 +13,7 @@ Who = Annotated[
 
 def signed(who: str | None, reason: str) -> tuple[str, str]:
     """Name and reason as the ledger keeps them; phone numbers in them are masked."""
-    from dialnexa_pipeline.phones import mask_phones_in
+    from dialnexa_pipeline.masking import mask_phones_in
 
     why = mask_phones_in(reason).strip().rstrip(".")
     if not why:
@@ -23,7 +23,7 @@ def signed(who: str | None, reason: str) -> tuple[str, str]:
 
 def user_of(who: str | None) -> str:
     """Who decides, as the ledger keeps it."""
-    from dialnexa_pipeline.phones import mask_phones_in
+    from dialnexa_pipeline.masking import mask_phones_in
 
     return mask_phones_in(who or _user())
 

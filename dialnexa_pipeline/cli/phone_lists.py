@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.leads import REASONS
-from dialnexa_pipeline.phones import PHONE_TYPES, mask_phone, parse_phone
+from dialnexa_pipeline.masking import mask_phone
+from dialnexa_pipeline.phones import PHONE_TYPES, parse_phone
 
 _HEADERS = ("phone_number", "phone", "mobile", "number")
 

@@ -169,7 +169,7 @@ class _Command:
     def _say_unknown(
         self, known: "list[StandingClaim]", phones: Collection[int], lead_keys: Collection[str]
     ) -> None:
-        from dialnexa_pipeline.phones import mask_phone
+        from dialnexa_pipeline.masking import mask_phone
 
         enrolled = {claim.phone for claim in known}
         self.said += [

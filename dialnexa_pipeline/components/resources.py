@@ -64,7 +64,7 @@ class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
 class StoreResource(dg.ConfigurableResource["StoreResource"]):
     """Where screened leads and batch files live: a folder or an object-storage URL."""
 
-    url: str
+    url: str = Field(json_schema_extra=_SECRET, repr=False)
 
     def open(self) -> Store:
         return Store(self.url)

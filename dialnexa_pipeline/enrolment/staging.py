@@ -19,7 +19,7 @@ from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, blank_variables, screen
 from dialnexa_pipeline.ledger import PlanRead
-from dialnexa_pipeline.phones import mask_phone
+from dialnexa_pipeline.masking import mask_phone
 from dialnexa_pipeline.sources import KeyReport, RisingKeys, Source, check_keys
 from dialnexa_pipeline.store import Store
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from dialnexa_pipeline.api import ApiError, CallRefused, DialNexaClient, ListedLead
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Ledger, StandingClaim
-from dialnexa_pipeline.phones import mask_phone
+from dialnexa_pipeline.masking import mask_phone
 
 # A run may plan a number while it is being withdrawn, so we look again.
 _LOOKS = 3

@@ -1,5 +1,6 @@
 """The ledger: the durable, transactional memory of claims and batches."""
 
+from dialnexa_pipeline.database_errors import shown
 from dialnexa_pipeline.ledger.accounts import (
     Accounts,
     PendingChanges,
@@ -84,6 +85,11 @@ class Ledger:
         self.watching = Watching(self._database)
         self.cursors = Cursors(self._database)
         self.partitions = Partitions(self._database)
+
+    @property
+    def shown(self) -> str:
+        """Where it is, without secrets."""
+        return shown(self._database.engine.url)
 
     def close(self) -> None:
         """Give the connections back; the ledger is not used afterwards."""

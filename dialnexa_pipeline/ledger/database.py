@@ -11,8 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
+from dialnexa_pipeline.database_errors import database_url, said, shown
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
@@ -65,8 +66,8 @@ class LedgerDatabase:
                 yield connection
         except DBAPIError as error:
             raise LedgerUnavailable(
-                f"The ledger at {_shown(self.engine.url)} did not take a change: "
-                f"{_first_line(error)}. Nothing of it is written; mend the database and run again."
+                f"The ledger at {shown(self.engine.url)} did not take a change: "
+                f"{said(error)}. Nothing of it is written; mend the database and run again."
             ) from None
 
     @contextmanager
@@ -84,7 +85,7 @@ class LedgerDatabase:
                 yield connection
         except DBAPIError as error:
             raise LedgerUnavailable(
-                f"The ledger at {_shown(self.engine.url)} does not answer: {_first_line(error)}. "
+                f"The ledger at {shown(self.engine.url)} does not answer: {said(error)}. "
                 "Mend the database and run again."
             ) from None
 
@@ -128,7 +129,7 @@ class LedgerDatabase:
             cursor.close()
         except sqlite3.OperationalError as error:
             raise LedgerUnavailable(
-                f"The ledger at {_shown(self.engine.url)} is in use: {error}. What was erased may "
+                f"The ledger at {shown(self.engine.url)} is in use: {error}. What was erased may "
                 "remain in its free pages; repeat the command when no run is under way."
             ) from None
         finally:
@@ -154,7 +155,7 @@ class LedgerDatabase:
                 migrate(connection)
         except DBAPIError as error:
             raise LedgerUnavailable(
-                f"The ledger at {_shown(self.engine.url)} cannot be opened: {_first_line(error)}. "
+                f"The ledger at {shown(self.engine.url)} cannot be opened: {said(error)}. "
                 "Check DIALNEXA_LEDGER_URL, and that the folder or server exists and may be "
                 "written."
             ) from None
@@ -177,12 +178,12 @@ def _unknown(version: str, url: sa.URL) -> str:
     newest = _versions()[-1]
     if len(version) == len(newest) and version.isdecimal():
         return (
-            f"The ledger at {_shown(url)} was brought to version {version} by a newer "
+            f"The ledger at {shown(url)} was brought to version {version} by a newer "
             f"dialnexa-pipeline; this one knows versions up to {newest}. Install the newer one "
             "here as well; nothing was sent."
         )
     return (
-        f"The database at {_shown(url)} holds the tables of another program: its alembic_version "
+        f"The database at {shown(url)} holds the tables of another program: its alembic_version "
         f"is {version!r}. Let DIALNEXA_LEDGER_URL name a database of the ledger's own; nothing "
         "was changed, and nothing was sent."
     )
@@ -197,14 +198,11 @@ def ledger_exists(url: str) -> bool:
 
 
 def _parsed(url: str) -> sa.URL:
-    try:
-        return sa.make_url(url)
-    except (ArgumentError, ValueError):
-        # The text may hold a password, so neither it nor its error is repeated.
-        raise ConfigError(
-            "DIALNEXA_LEDGER_URL is not a database URL; give sqlite:///path/to/ledger.db or "
-            "postgresql+psycopg://user:password@host/database."
-        ) from None
+    return database_url(
+        url,
+        variable="DIALNEXA_LEDGER_URL",
+        examples="sqlite:///path/to/ledger.db or postgresql+psycopg://user:password@host/database",
+    )
 
 
 def _engine(url: str, cache_kib: int) -> sa.Engine:
@@ -215,8 +213,6 @@ def _engine(url: str, cache_kib: int) -> sa.Engine:
             f"DIALNEXA_LEDGER_URL names {backend!r}; the ledger lives in SQLite or PostgreSQL, "
             "because one of them must enforce one live claim per workflow and phone."
         )
-    if parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
     try:
         return _postgresql(parsed) if backend == "postgresql" else _sqlite(parsed, cache_kib)
     except (NoSuchModuleError, ModuleNotFoundError):
@@ -257,11 +253,6 @@ def _sqlite(url: sa.URL, cache_kib: int) -> sa.Engine:
     return engine
 
 
-def _shown(url: sa.URL) -> str:
-    """The URL without password and without parameters, which may hold one too."""
-    return url.set(query={}).render_as_string(hide_password=True)
-
-
 def _prepare_sqlite(cache_kib: int, connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -280,8 +271,3 @@ def _begin(connection: sa.Connection) -> None:
     """Whoever writes takes the lock first: two that had read could not both go on to write."""
     only_reads = _ONLY_READS.items() <= connection.get_execution_options().items()
     connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
-
-
-def _first_line(error: Exception) -> str:
-    origin = getattr(error, "orig", None) or error
-    return str(origin).strip().splitlines()[0]

@@ -2,7 +2,6 @@
 
 from dialnexa_pipeline.phones.columns import normalise_phones
 from dialnexa_pipeline.phones.identity import PhoneHasher, SpelledPhones
-from dialnexa_pipeline.phones.masking import mask_phone, mask_phones_in
 from dialnexa_pipeline.phones.parsing import METADATA_VERSION, Verdict, parse_phone
 from dialnexa_pipeline.phones.verdicts import PHONE_TYPES
 
@@ -12,8 +11,6 @@ __all__ = [
     "PhoneHasher",
     "SpelledPhones",
     "Verdict",
-    "mask_phone",
-    "mask_phones_in",
     "normalise_phones",
     "parse_phone",
 ]

@@ -12,12 +12,12 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from dialnexa_pipeline.ahead import ahead
+from dialnexa_pipeline.database_errors import said, shown
 from dialnexa_pipeline.duckdb_arrow import QUIET
-from dialnexa_pipeline.errors import ConfigError, DialNexaError
-from dialnexa_pipeline.phones import mask_phones_in
+from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.records.copying import Piece, copy_pieces, copy_side_by_side
 from dialnexa_pipeline.records.duckdb_rows import (
     LOADED_ROWS,
@@ -27,6 +27,7 @@ from dialnexa_pipeline.records.duckdb_rows import (
     write_rows,
 )
 from dialnexa_pipeline.records.tables import record_tables
+from dialnexa_pipeline.warehouse_engine import warehouse_engine, warehouse_url
 
 _LOCK_PATIENCE = 60.0
 _CHUNK = 20_000
@@ -239,7 +240,7 @@ def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]
     A DuckDB file takes one process at a time, so a lock is waited for up to a minute.
 
     Raises:
-        ConfigError: the URL is not a SQLAlchemy URL.
+        ConfigError: the URL is none, or no driver for it is installed.
         WarehouseUnavailable: the warehouse cannot be reached or stays locked.
     """
     engine = _engine(url)
@@ -286,21 +287,11 @@ def _make_missing(connection: sa.Connection, schema: str | None) -> None:
 
 
 def _engine(url: str) -> sa.Engine:
-    try:
-        parsed = sa.make_url(url)
-    except ArgumentError as error:
-        raise ConfigError(
-            "DIALNEXA_WAREHOUSE_URL is not a SQLAlchemy URL; give for example "
-            "duckdb:///warehouse.duckdb or postgresql+psycopg://user:password@host/database."
-        ) from error
-    if parsed.drivername in {"postgresql", "postgres"}:
-        parsed = parsed.set(drivername="postgresql+psycopg")
+    parsed = warehouse_url(url)
     if parsed.get_backend_name() in {"duckdb", "sqlite"} and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     waiting = {"timeout": _LOCK_PATIENCE} if parsed.get_backend_name() == "sqlite" else {}
-    engine = sa.create_engine(
-        parsed, poolclass=sa.NullPool, connect_args=waiting, hide_parameters=True
-    )
+    engine = warehouse_engine(parsed, waiting)
     if engine.dialect.name == "duckdb":
         event.listen(engine, "connect", _quieten)
     return engine
@@ -318,17 +309,15 @@ def _connect(engine: sa.Engine) -> sa.Connection:
             return engine.connect()
         except (DBAPIError, duckdb.IOException) as error:
             if "lock" not in str(error).lower() or time.monotonic() > deadline:
-                raise _unavailable(engine, error) from error
+                raise _unavailable(engine, error) from None
             time.sleep(delay)
             delay = min(delay * 2, 1.0)
 
 
 def _unavailable(engine: sa.Engine, error: Exception) -> WarehouseUnavailable:
-    shown = engine.url.render_as_string(hide_password=True)
-    said = mask_phones_in(str(getattr(error, "orig", None) or error).strip().splitlines()[0])
     return WarehouseUnavailable(
-        f"The warehouse at {shown} does not take the records: {said}. The ledger keeps them; mend "
-        "the warehouse and run this again."
+        f"The warehouse at {shown(engine.url)} does not take the records: {said(error)}. The "
+        "ledger keeps them; mend the warehouse and run this again."
     )
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from dialnexa_pipeline.duckdb_arrow import QUIET
 from dialnexa_pipeline.errors import SourceError
-from dialnexa_pipeline.phones import mask_phones_in
+from dialnexa_pipeline.masking import mask_phones_in
 
 _NAMED = 5
 _MEMORY = "256MB"

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from dialnexa_pipeline.database_errors import shown
 from dialnexa_pipeline.duckdb_arrow import arrow_batches
 from dialnexa_pipeline.sources.adbc import (
     AdbcPlan,
@@ -26,7 +27,8 @@ from dialnexa_pipeline.sources.statements import (
     select_leads,
     select_newest,
 )
-from dialnexa_pipeline.sources.warehouse import explained, reading, shown, warehouse_url
+from dialnexa_pipeline.sources.warehouse import explained, reading
+from dialnexa_pipeline.warehouse_engine import warehouse_url
 
 
 class RelationSource:

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import NoSuchTableError
 
+from dialnexa_pipeline.database_errors import shown
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
-from dialnexa_pipeline.sources.warehouse import shown
 
 _NOT_CODE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.S)
 _READS = re.compile(r"[\s(]*(?:select|with)\b", re.I)

@@ -7,33 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import adbc_driver_manager
 import duckdb
-import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError
 
-from dialnexa_pipeline.errors import ConfigError, SourceError
-from dialnexa_pipeline.phones import mask_phones_in
+from dialnexa_pipeline.database_errors import ARROW_FAILURES, said
+from dialnexa_pipeline.errors import SourceError
+from dialnexa_pipeline.warehouse_engine import warehouse_engine
 
 _LOCK_PATIENCE_SECONDS = 30.0
 _LOCKED = re.compile(
     r"set lock on file|database is locked|different configuration than existing", re.I
 )
-_EXTRAS = {
-    "postgresql": "postgres",
-    "mysql": "mysql",
-    "mariadb": "mysql",
-    "snowflake": "snowflake",
-    "bigquery": "bigquery",
-}
-_QUOTES = re.compile(r"['\"].*['\"]|['\"].*")
-_VALUES = re.compile("Conversion Error|Could not decode")
-# PostgreSQL says `ERROR:  …` in the language of the server; the drivers put words before it.
-_SERVER_SAYS = re.compile(r"[^\s:]+:  (\S.*)")
-_DRIVER_SAYS = re.compile(r"^(?:[A-Z_]+: )?(?:\[\w+\] )?")
-_ARROW_FAILURES = (adbc_driver_manager.Error, pa.ArrowException, OSError)
-_FAILURES = (DBAPIError, duckdb.Error, *_ARROW_FAILURES)
+_FAILURES = (DBAPIError, duckdb.Error, *ARROW_FAILURES)
 _PREPARE: dict[str, tuple[str, ...]] = {
     # Moments without a zone are UTC, whatever the server's or the machine's zone is.
     "duckdb": ("SET TimeZone = 'UTC'",),
@@ -46,30 +32,6 @@ _PREPARE: dict[str, tuple[str, ...]] = {
 }
 _PREPARE["mariadb"] = _PREPARE["mysql"]
 _CONNECT_ARGS: dict[str, dict[str, Any]] = {"duckdb": {"read_only": True}}
-
-
-def warehouse_url(text: str) -> sa.URL:
-    """The URL of the warehouse; `postgresql://` and `postgres://` mean psycopg 3.
-
-    Raises:
-        ConfigError: the text is not a SQLAlchemy URL.
-    """
-    try:
-        url = sa.make_url(text)
-    except ArgumentError:
-        # The text itself may hold a password, so neither it nor its error is repeated.
-        raise ConfigError(
-            "DIALNEXA_WAREHOUSE_URL is not a SQLAlchemy URL; give for example "
-            "duckdb:///warehouse.duckdb or postgresql+psycopg://user:password@host/database."
-        ) from None
-    if url.drivername in {"postgres", "postgresql"}:
-        return url.set(drivername="postgresql+psycopg")
-    return url
-
-
-def shown(url: sa.URL) -> str:
-    """The URL without password and without parameters, which may hold secrets too."""
-    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def session_statements(backend: str) -> tuple[str, ...]:
@@ -88,7 +50,7 @@ def explained(description: str) -> Generator[None]:
         yield
     except _FAILURES as error:
         raise SourceError(
-            f"{description} cannot be read: {_said(error)}. Correct source, or mend the "
+            f"{description} cannot be read: {said(error)}. Correct source, or mend the "
             "warehouse, and run the sync again; nothing was sent."
         ) from None
 
@@ -104,7 +66,7 @@ def reading(url: sa.URL, description: str) -> Generator[sa.Connection]:
         SourceError: the warehouse cannot be reached or refuses what is asked. Values of rows are
             never repeated.
     """
-    engine = _engine(url)
+    engine = warehouse_engine(url, _CONNECT_ARGS.get(url.get_backend_name(), {}))
     try:
         with explained(description), _connect(engine, description) as connection:
             for statement in session_statements(connection.dialect.name):
@@ -112,24 +74,6 @@ def reading(url: sa.URL, description: str) -> Generator[sa.Connection]:
             yield connection
     finally:
         engine.dispose()
-
-
-def _engine(url: sa.URL) -> sa.Engine:
-    backend = url.get_backend_name()
-    try:
-        return sa.create_engine(
-            url,
-            poolclass=sa.NullPool,
-            hide_parameters=True,
-            connect_args=_CONNECT_ARGS.get(backend, {}),
-        )
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        extra = _EXTRAS.get(backend)
-        advice = f'pip install "dialnexa-pipeline[{extra}]"' if extra else "its SQLAlchemy dialect"
-        raise ConfigError(
-            f"DIALNEXA_WAREHOUSE_URL begins with {url.drivername}://, and no driver for that is "
-            f"installed. Install {advice}, or correct the URL."
-        ) from error
 
 
 def _connect(engine: sa.Engine, description: str) -> sa.Connection:
@@ -152,7 +96,7 @@ def _connect(engine: sa.Engine, description: str) -> sa.Connection:
                 else "Check DIALNEXA_WAREHOUSE_URL, and that the warehouse is running"
             )
             raise SourceError(
-                f"{description} cannot be reached: {_said(error)}. {advice}."
+                f"{description} cannot be reached: {said(error)}. {advice}."
             ) from None
 
 
@@ -165,21 +109,3 @@ def _require_file(url: sa.URL, description: str) -> None:
             f"{description} cannot be read: the file {database} does not exist. Check "
             "DIALNEXA_WAREHOUSE_URL, or build the warehouse first."
         )
-
-
-def _said(error: Exception) -> str:
-    """What the warehouse said, one line, without phone numbers and values that it quotes."""
-    said = str(getattr(error, "orig", None) or error).strip()
-    by_server = _SERVER_SAYS.search(said) if isinstance(error, _ARROW_FAILURES) else None
-    line = by_server[1] if by_server else _DRIVER_SAYS.sub("", said).partition("\n")[0]
-    text = mask_phones_in(line.strip()) or type(error).__name__
-    if _may_quote_values(error) or _VALUES.search(text):
-        text = _QUOTES.sub("'…'", text)
-    return text.rstrip(". ")
-
-
-def _may_quote_values(error: Exception) -> bool:
-    if isinstance(error, _ARROW_FAILURES):
-        # Class 42 names tables and columns; in the middle of a stream no class is told.
-        return not str(getattr(error, "sqlstate", None)).startswith("42")
-    return isinstance(error, DataError | duckdb.DataError)

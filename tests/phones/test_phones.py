@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from dialnexa_pipeline.phones import (
     PHONE_TYPES,
-    mask_phone,
-    mask_phones_in,
     normalise_phones,
     parse_phone,
 )
@@ -137,33 +135,6 @@ def test_a_column_keeps_its_length_and_order() -> None:
 def test_an_empty_column_is_fine() -> None:
     empty = pa.array([], pa.string())
     assert normalise_phones(empty, None, default_country="IN", allowed_types=CALLABLE).num_rows == 0
-
-
-def test_a_masked_phone_shows_its_ends_only() -> None:
-    assert mask_phone("+919876543210") == "+91******3210"
-    assert mask_phone("12345") == "*****"
-    assert mask_phone("98765432") == "****5432"
-
-
-@pytest.mark.parametrize(
-    ("said", "shown"),
-    [
-        ("no lead has 98.765.432.10 here", "no lead has 98.******2.10 here"),
-        ('server at "98.765.43210" is down', 'server at "98.*****3210" is down'),
-        (
-            'connection to server at "127.0.0.1", port 5999 failed: Connection refused',
-            'connection to server at "127.0.0.1", port 5999 failed: Connection refused',
-        ),
-        (
-            "Can't connect to MySQL server on '10.20.30.40' ([Errno 111] Connection refused)",
-            "Can't connect to MySQL server on '10.20.30.40' ([Errno 111] Connection refused)",
-        ),
-    ],
-)
-def test_numbers_in_a_text_are_masked_and_the_address_of_a_server_is_not(
-    said: str, shown: str
-) -> None:
-    assert mask_phones_in(said) == shown
 
 
 def test_a_number_of_no_country_has_none() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dialnexa_pipeline import StoreResource
 from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.store import Store
 
@@ -26,6 +27,24 @@ def test_what_is_written_is_read_and_listed(store: Store) -> None:
 def test_a_missing_file_is_a_sentence(store: Store) -> None:
     with pytest.raises(StoreError, match="not in the store"):
         store.read("nothing.csv")
+
+
+def test_a_file_that_cannot_be_read_is_not_called_deleted(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match=r"cannot be read from the store .*: Is a directory"):
+        Store(str(tmp_path)).read("folder")
+
+
+def test_nobody_reads_who_logs_in_to_the_store() -> None:
+    store = Store("ftp://user:hunter2@127.0.0.1:1/folder?token=hunter2")
+    assert store.shown == "ftp://127.0.0.1:1/folder"
+    with pytest.raises(
+        StoreError, match=r"in the store at ftp://127\.0\.0\.1:1/folder|cannot be"
+    ) as e:
+        store.read("x")
+    assert "hunter2" not in str(e.value)
+    assert e.value.__cause__ is None
+    assert "hunter2" not in repr(StoreResource(url="s3://key:hunter2@bucket"))
 
 
 def test_deleting_twice_is_fine(store: Store) -> None:
