@@ -3,6 +3,7 @@
 from functools import cache
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 OUTCOMES = (
     "enrolled",
@@ -14,10 +15,25 @@ OUTCOMES = (
     "in_doubt",
     "planned",
 )
-# Keys have a length because MySQL indexes no unbounded text.
-_KEY = sa.String(255)
+_MYSQL = ("mysql", "mariadb")
+
+
+def _text(length: int, length_in_mysql: int | None = None) -> sa.String:
+    """A text with a length, because MySQL indexes no unbounded text, and no key of 3,073 bytes.
+
+    MySQL takes `a` and `A` for one key unless it compares bytes.
+    """
+    in_mysql = mysql.VARCHAR(length_in_mysql or length, charset="utf8mb4", collation="utf8mb4_bin")
+    return sa.String(length).with_variant(in_mysql, *_MYSQL)
+
+
+_KEY = _text(255, 180)
+_LEAD_KEY = _text(255)
 # Of no language: PostgreSQL compares bytes, which is cheaper for each row that comes.
 _REF = _KEY.with_variant(sa.String(255, collation="C"), "postgresql")
+# MySQL keeps no fractions of a second unless it is told to, and 64 kB of a text otherwise.
+_MOMENT = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), *_MYSQL)
+_LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), *_MYSQL)
 # What people read of a column, in the UI.
 _DOCS = {
     "sync": "Name of the sync.",
@@ -52,39 +68,38 @@ _DOCS = {
 def record_tables(schema: str | None = None) -> sa.MetaData:
     """The four tables, in the warehouse's default schema unless another is named."""
     metadata = sa.MetaData(schema=schema)
-    moment = sa.DateTime(timezone=True)
     sa.Table(
         "dialnexa_enrolments",
         metadata,
         sa.Column("sync", _KEY, nullable=False),
         sa.Column("workflow_id", _KEY, nullable=False),
-        sa.Column("lead_key", _KEY, nullable=False),
-        sa.Column("phone", sa.String(32)),
+        sa.Column("lead_key", _LEAD_KEY, nullable=False),
+        sa.Column("phone", _text(32)),
         sa.Column("lead_id", _KEY),
         sa.Column("enrolment_ref", _REF, primary_key=True),
         sa.Column("batch_id", _KEY, nullable=False),
         sa.Column("run_id", _KEY, nullable=False),
         sa.Column("partition_key", _KEY, nullable=False),
-        sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("enrolled_at", moment, nullable=False),
+        sa.Column("state", _text(16), nullable=False),
+        sa.Column("enrolled_at", _MOMENT, nullable=False),
     )
     sa.Table(
         "dialnexa_rejected_rows",
         metadata,
         sa.Column("sync", _KEY, primary_key=True),
         sa.Column("workflow_id", _KEY, primary_key=True),
-        sa.Column("lead_key", _KEY, primary_key=True),
-        sa.Column("outcome", sa.String(16), nullable=False),
-        sa.Column("reason", sa.String(64), nullable=False),
-        sa.Column("detail", sa.Text),
-        sa.Column("raw_phone", sa.Text),
-        sa.Column("phone", sa.String(32)),
+        sa.Column("lead_key", _LEAD_KEY, primary_key=True),
+        sa.Column("outcome", _text(16), nullable=False),
+        sa.Column("reason", _text(64), nullable=False),
+        sa.Column("detail", _LONG_TEXT),
+        sa.Column("raw_phone", _LONG_TEXT),
+        sa.Column("phone", _text(32)),
         sa.Column("batch_id", _KEY),
         sa.Column("run_id", _KEY, nullable=False),
         sa.Column("partition_key", _KEY, nullable=False),
-        sa.Column("first_seen_at", moment, nullable=False),
-        sa.Column("last_seen_at", moment, nullable=False),
-        sa.Column("resolved_at", moment),
+        sa.Column("first_seen_at", _MOMENT, nullable=False),
+        sa.Column("last_seen_at", _MOMENT, nullable=False),
+        sa.Column("resolved_at", _MOMENT),
     )
     sa.Table(
         "dialnexa_enrolment_counts",
@@ -95,22 +110,22 @@ def record_tables(schema: str | None = None) -> sa.MetaData:
         sa.Column("workflow_id", _KEY, primary_key=True),
         sa.Column("source_rows", sa.BigInteger, nullable=False),
         *(sa.Column(outcome, sa.BigInteger, nullable=False) for outcome in OUTCOMES),
-        sa.Column("recorded_at", moment, nullable=False),
+        sa.Column("recorded_at", _MOMENT, nullable=False),
     )
     sa.Table(
         "dialnexa_lead_progress",
         metadata,
         sa.Column("sync", _KEY, nullable=False),
         sa.Column("workflow_id", _KEY, nullable=False),
-        sa.Column("lead_key", _KEY, nullable=False),
+        sa.Column("lead_key", _LEAD_KEY, nullable=False),
         sa.Column("lead_id", _KEY),
         sa.Column("enrolment_ref", _REF, primary_key=True),
         # 1 for the first status of a lead; a key, so that no change is written twice.
         sa.Column("change_no", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("status", sa.String(64), nullable=False),
-        sa.Column("lead_created_at", moment),
-        sa.Column("first_seen_at", moment, nullable=False),
-        sa.Column("observed_at", moment, nullable=False),
+        sa.Column("status", _text(64), nullable=False),
+        sa.Column("lead_created_at", _MOMENT),
+        sa.Column("first_seen_at", _MOMENT, nullable=False),
+        sa.Column("observed_at", _MOMENT, nullable=False),
         sa.Column("run_id", _KEY, nullable=False),
     )
     for table in metadata.tables.values():

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 
 from dialnexa_pipeline.ahead import ahead
@@ -30,6 +31,7 @@ from dialnexa_pipeline.records.tables import record_tables
 from dialnexa_pipeline.warehouse_engine import warehouse_engine, warehouse_url
 
 _LOCK_PATIENCE = 60.0
+_MYSQL = ("mysql", "mariadb")
 _CHUNK = 20_000
 UNKNOWN_KIND = "unknown"
 
@@ -188,6 +190,9 @@ class RecordTables:
         insert = sa.insert(target)
         if replacing and self._dialect == "sqlite":
             insert = insert.prefix_with("OR REPLACE")
+        elif replacing and self._dialect in _MYSQL:
+            merge = mysql.insert(target)
+            insert = merge.on_duplicate_key_update(dict(merge.inserted.items()))
         elif replacing:
             condition = sa.and_(*(target.c[key] == sa.bindparam(f"key_{key}") for key in keys))
             self._connection.execute(
@@ -269,7 +274,13 @@ def _hold_alone(connection: sa.Connection) -> None:
             )
         case "mysql" | "mariadb":
             # Released with the connection.
-            connection.exec_driver_sql("SELECT GET_LOCK('dialnexa_records', 60)")
+            question = f"SELECT GET_LOCK('dialnexa_records', {_LOCK_PATIENCE:.0f})"
+            if connection.exec_driver_sql(question).scalar() != 1:
+                raise WarehouseUnavailable(
+                    f"The warehouse at {shown(connection.engine.url)} does not take the records: "
+                    f"another run has held them for {_LOCK_PATIENCE:.0f} seconds. The ledger keeps "
+                    "them; run this again when it is over."
+                )
         case _:
             pass
 
