@@ -149,7 +149,8 @@ class Erasures:
                 {"key_id": key_id, "who": who, "why": why, "now": now, "rows": rows},
             )
             erased = f"WHERE phone IN (SELECT phone FROM {asked} AS asked)"
-            connection.execute(sa.text(f"DELETE FROM live_claims {erased}"), {"rows": rows})
+            for table in ("live_claims", "expired_claims"):
+                connection.execute(sa.text(f"DELETE FROM {table} {erased}"), {"rows": rows})
             touched = connection.execute(
                 sa.text(
                     f"UPDATE claims SET phone = NULL, raw_phone = NULL, detail = NULL {erased} "

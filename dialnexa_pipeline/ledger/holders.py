@@ -45,29 +45,26 @@ class Holders:
     def expire(self, wanted: Mapping[str, Collection[int]], *, older_than: timedelta) -> None:
         """End enrolled claims past the sync's `dedupe` duration, so the numbers are free again.
 
+        Whoever takes such a number and never calls the person gives it back to them.
+
         Args:
             wanted: workflow → phones that are asked for in it.
         """
         dialect = self._database.dialect
-        statement = sa.text(
-            "DELETE FROM live_claims WHERE (live_claims.phone, live_claims.workflow_no) IN ("
-            "SELECT live_claims.phone, live_claims.workflow_no "
-            f"FROM {live_claims_of_numbers(dialect)} "
-            f"{BATCH_AND_CLAIM_OF_LIVE} WHERE live_claims.workflow_no = :workflow_no "
-            f"AND {CLAIM_STATE} = 'enrolled' "
-            "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff)"
-        ).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type))
+        statements = [
+            sa.text(each).bindparams(sa.bindparam("cutoff", type_=claims.c.settled_at.type))
+            for each in _expiring(dialect)
+        ]
         with self._database.transaction() as connection:
             cutoff = self._database.now(connection) - older_than
             for workflow_id, phones in wanted.items():
-                connection.execute(
-                    statement,
-                    {
-                        "workflow_no": workflow_number(connection, workflow_id),
-                        "cutoff": cutoff,
-                        "numbers": numbers_parameter(dialect, phones),
-                    },
-                )
+                asked = {
+                    "workflow_no": workflow_number(connection, workflow_id),
+                    "cutoff": cutoff,
+                    "numbers": numbers_parameter(dialect, phones),
+                }
+                for statement in statements:
+                    connection.execute(statement, asked)
 
     def find(
         self,
@@ -92,6 +89,30 @@ class Holders:
                 asked["cutoff"] = self._database.now(connection) - forgotten_after
             statement = _live_claims(dialect, with_cutoff=forgotten_after is not None)
             return HeldNumbers(_with_batches(connection, statement.read(connection, asked)))
+
+
+def _expiring(dialect: str) -> list[str]:
+    """Statements that move expired claims of `:numbers` from `live_claims` to `expired_claims`."""
+    columns = "phone, workflow_no, claim_no, key_hash"
+    expired = (
+        f"SELECT live_claims.* FROM {live_claims_of_numbers(dialect)} {BATCH_AND_CLAIM_OF_LIVE} "
+        f"WHERE live_claims.workflow_no = :workflow_no AND {CLAIM_STATE} = 'enrolled' "
+        "AND COALESCE(claims.settled_at, batches.settled_at) < :cutoff"
+    )
+    delete = (
+        "DELETE FROM live_claims WHERE (phone, workflow_no) IN "
+        f"(SELECT phone, workflow_no FROM ({expired}) AS expired)"
+    )
+    keep = (
+        f"INSERT INTO expired_claims ({columns}) SELECT {columns} FROM {{which}} WHERE true "
+        "ON CONFLICT (phone, workflow_no) DO UPDATE "
+        "SET claim_no = excluded.claim_no, key_hash = excluded.key_hash"
+    )
+    if dialect == "postgresql":
+        # At once: another session could change a row between two statements.
+        ended = f"WITH ended AS ({delete} RETURNING {columns}) "
+        return [ended + keep.format(which="ended")]
+    return [keep.format(which=f"({expired}) AS expired"), delete]
 
 
 @cache

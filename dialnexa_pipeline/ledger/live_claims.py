@@ -1,4 +1,8 @@
-"""Taking, moving and giving up numbers: a row of `live_claims` is what makes a claim live."""
+"""Taking, moving and giving up numbers: a row of `live_claims` is what makes a claim live.
+
+A number that is given up goes back to the enrolled claim that held it before, if it lost it to a
+sync's `dedupe`: nobody was called since.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -7,12 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dialnexa_pipeline.ledger.bulk import numbers_parameter, numbers_relation
 from dialnexa_pipeline.ledger.numbering import claim_number, numbers_of_batch
-from dialnexa_pipeline.ledger.tables import LAST_PLACE, claims, live_claims
+from dialnexa_pipeline.ledger.tables import LAST_PLACE, claims, expired_claims, live_claims
 
 _OF_CLAIMS = sa.tuple_(live_claims.c.phone, live_claims.c.workflow_no)
+_COLUMNS = "phone, workflow_no, claim_no, key_hash"
+_GIVE_BACK = (
+    f"INSERT INTO live_claims ({_COLUMNS}) SELECT {_COLUMNS} FROM expired_claims "
+    "WHERE {which} ON CONFLICT (phone, workflow_no) DO NOTHING"
+)
 
 
 def key_hashes(lead_keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
@@ -76,6 +86,22 @@ def give_up(
     connection: sa.Connection, batch_no: int, *picked: sa.ColumnElement[bool] | sa.TextClause
 ) -> int:
     """End what picked claims of an unpacked batch hold; how many held something."""
+    held = let_go(connection, batch_no, *picked)
+    if held:
+        earlier = sa.tuple_(expired_claims.c.phone, expired_claims.c.workflow_no)
+        of_claims = sa.select(claims.c.phone, claims.c.workflow_no).where(*picked)
+        again = sa.select(expired_claims).where(earlier.in_(of_claims))
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        connection.execute(
+            insert(live_claims).from_select(expired_claims.c.keys(), again).on_conflict_do_nothing()
+        )
+    return held
+
+
+def let_go(
+    connection: sa.Connection, batch_no: int, *picked: sa.ColumnElement[bool] | sa.TextClause
+) -> int:
+    """As `give_up`, by whoever takes the numbers again at once."""
     return connection.execute(sa.delete(live_claims).where(*_held_by(batch_no, picked))).rowcount
 
 
@@ -83,17 +109,14 @@ def give_up_phones(connection: sa.Connection, batch_no: int, phones: pa.ChunkedA
     """End what claims of a batch, packed or not, hold of some numbers."""
     dialect = connection.dialect.name
     first, last = numbers_of_batch(batch_no)
-    connection.execute(
-        sa.text(
-            f"DELETE FROM live_claims WHERE phone IN {numbers_relation(dialect)} "
-            "AND claim_no BETWEEN :first AND :last"
-        ),
-        {
-            "first": first,
-            "last": last,
-            "numbers": numbers_parameter(dialect, phones.combine_chunks()),
-        },
+    of_phones = f"phone IN {numbers_relation(dialect)}"
+    numbers = numbers_parameter(dialect, phones.combine_chunks())
+    ended = connection.execute(
+        sa.text(f"DELETE FROM live_claims WHERE {of_phones} AND claim_no BETWEEN :first AND :last"),
+        {"first": first, "last": last, "numbers": numbers},
     )
+    if ended.rowcount:
+        connection.execute(sa.text(_GIVE_BACK.format(which=of_phones)), {"numbers": numbers})
 
 
 def hand_on(

@@ -153,6 +153,18 @@ live_claims = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Enrolled claims that lost their number to a sync's `dedupe`: whoever took it and never called the
+# person gives it back.
+expired_claims = sa.Table(
+    "expired_claims",
+    metadata,
+    sa.Column("phone", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("workflow_no", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("claim_no", sa.BigInteger, nullable=False),
+    sa.Column("key_hash", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Claims of a batch as they were made, in one blob, until one of them is changed: `ledger.packs`.
 packs = sa.Table(
     "packs",

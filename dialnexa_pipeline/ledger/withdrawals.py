@@ -14,7 +14,7 @@ from dialnexa_pipeline.ledger.bulk import (
 )
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.database import LedgerDatabase
-from dialnexa_pipeline.ledger.live_claims import give_up, take_number
+from dialnexa_pipeline.ledger.live_claims import give_up, let_go, take_number
 from dialnexa_pipeline.ledger.numbering import claim_number, place_in
 from dialnexa_pipeline.ledger.packs import batch_of_ref, unpack, unpack_leads
 from dialnexa_pipeline.ledger.tables import batches, changes, claim_states, claims, plans
@@ -99,7 +99,7 @@ class Withdrawals:
                 return
             if claim.phone is not None:
                 # Held anew: who ends it at this moment, past `dedupe`, leaves the new row.
-                give_up(connection, batch_no, claims.c.claim_no == number)
+                let_go(connection, batch_no, claims.c.claim_no == number)
                 # One past the sync's dedupe duration comes to life again, unless another lives.
                 take_number(
                     connection, claim.claim_no, claim.workflow_no, claim.phone, claim.lead_key

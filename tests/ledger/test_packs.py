@@ -167,6 +167,8 @@ def test_a_lead_enrolled_through_another_batch_is_not_listed_for_the_first(
     ledger.batches.settle_rejected(
         "b2", owner="me", rejected=dict.fromkeys(refs, ("rejected/x", None)), detail="400"
     )
+    # Who was refused gave the numbers back to the first batch.
+    ledger.holders.expire({"wf": range(PHONE, PHONE + 10)}, older_than=-LEASE)
     later = ledger.plans.begin(sync="a", partition_key="", run_id="r3")
     asked = candidates(range(10), "b3", keys=None if own else [f"other{n}" for n in range(10)])
     assert ledger.plans.claim(later, [asked], ref_column=None) == set()

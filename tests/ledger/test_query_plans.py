@@ -12,7 +12,7 @@ from dialnexa_pipeline.ledger import Ledger, PlanRead
 from tests.ledger.candidates import claim
 from tests.ledger.steps import HOUR, LEASE, NOW, doubtful, on_disk, planned, refs_of, sending
 
-_LARGE = ("claims", "given", "live_claims", "packs")
+_LARGE = ("claims", "expired_claims", "given", "live_claims", "packs")
 
 
 @contextmanager
