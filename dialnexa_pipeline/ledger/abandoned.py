@@ -49,6 +49,23 @@ def release_partitions(
     _give_up(connection, [(row.plan_id, bool(row[1])) for row in found], now)
 
 
+def end_open_plans(connection: sa.Connection, now: datetime) -> None:
+    """Supersede every plan that is being made; none begins until the transaction ends.
+
+    Their planners notice with their next claim.
+    """
+    if connection.dialect.name == "postgresql":
+        # Who claims has its plan locked, and so is waited for below.
+        connection.execute(sa.text("LOCK TABLE plans IN SHARE ROW EXCLUSIVE MODE"))
+    ended = connection.execute(
+        sa.update(plans)
+        .where(plans.c.state == "open")
+        .values(state="superseded")
+        .returning(plans.c.plan_id)
+    )
+    release_unsent(connection, batches.c.plan_id.in_(ended.scalars().all()), now)
+
+
 def _give_up(connection: sa.Connection, found: Sequence[tuple[str, bool]], now: datetime) -> None:
     """Supersede plans and release what they never sent; each with whether some of it was sent."""
     if not found:

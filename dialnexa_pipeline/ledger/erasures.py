@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.ledger.abandoned import end_open_plans
 from dialnexa_pipeline.ledger.bulk import rows_parameter, rows_relation
 from dialnexa_pipeline.ledger.changes import note_change
 from dialnexa_pipeline.ledger.corrections import erase_corrections
@@ -110,7 +111,9 @@ class Erasures:
     ) -> None:
         """Null everything personal of some numbers, and keep their hashes; all or nothing.
 
-        The numbers must be withdrawn: a claim that is erased does not hold its number any more.
+        The numbers must be withdrawn: a claim that is erased does not hold its number any more. So
+        every plan that is being made ends here: its planner may have looked for erased people
+        already, and would claim the number anew.
 
         Args:
             hashes: number → its keyed hash.
@@ -124,6 +127,7 @@ class Erasures:
         asked = rows_relation(dialect, {"phone": "int", "hash": "text"})
         with self._database.transaction() as connection:
             now = self._database.now(connection)
+            end_open_plans(connection, now)
             keep_claims_out(connection)
             for batch_no in batches_that_pack(connection, phones=hashes.keys()):
                 unpack(connection, batch_no)

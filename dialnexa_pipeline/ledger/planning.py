@@ -306,8 +306,9 @@ class Plans:
             raise PlanSuperseded(
                 f"Sync {plan.sync!r}: another run planned the same sync and partition while this "
                 "one was planning, or took this one for dead because its heart-beat had stopped, "
-                "or somebody withdrew one of its numbers. This plan stops here and claims nothing "
-                "more; nothing was sent by it. Look at the newer run, or run the sync again."
+                "or somebody withdrew one of its numbers, or erased somebody. This plan stops here "
+                "and claims nothing more; nothing was sent by it. Look at the newer run, or run "
+                "the sync again."
             )
 
     def _add_batches(

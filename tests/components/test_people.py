@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterable
 
 import openpyxl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from dialnexa_pipeline.cli import app
+from dialnexa_pipeline.enrolment import planning
 from dialnexa_pipeline.settings import Settings
 from tests.components.conftest import Project
 
@@ -280,3 +282,32 @@ def _tells(values: Iterable[object]) -> bool:
         "9876500007" in str(value).replace(" ", "") or value in {"Lead 7", "Seven"}
         for value in values
     )
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_who_is_erased_while_a_run_plans_is_not_called_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
+) -> None:
+    """Whether the planner looked for erased people at its start, or in this chunk, is all one."""
+    monkeypatch.setenv("DIALNEXA_ERASURE_KEY", "k" * 32)
+    project.run()
+    if not is_first:
+        command("withdraw", "--phone", "+919876500100", "--reason", "law", "--erase")
+    project.fill("INSERT INTO leads VALUES (900, '98761 00900', 'New', now())")
+    said: list[str] = []
+    look_up = planning._Planner.plan
+
+    def erased_before(self: planning._Planner, leads: pa.Table) -> planning.PlannedChunk:
+        if not said:
+            said.append(command("withdraw", "--phone", PHONE, "--reason", "law", "--erase"))
+        return look_up(self, leads)
+
+    monkeypatch.setattr(planning._Planner, "plan", erased_before)
+    enrolled = project.sandbox.count_leads() - 1
+    result = project.run()
+    assert "Numbers erased: 1 of 1." in said[0]
+    assert "or erased somebody" in failures(result)
+    assert project.outcomes(project.run())["enrolled"] == 1
+    assert project.sandbox.count_leads() == enrolled + 1
+    phones = {lead["phone_number"] for lead in project.sandbox.leads("wf_home_loans")}
+    assert PHONE not in phones

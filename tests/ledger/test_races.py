@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dialnexa_pipeline.ledger import Ledger, abandoned, erasures, withdrawals
+from dialnexa_pipeline.ledger import Ledger, PlanSuperseded, abandoned, erasures, withdrawals
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.packs import unpack
 from dialnexa_pipeline.phones import PhoneHasher, SpelledPhones
@@ -85,16 +85,45 @@ def test_a_released_batch_holds_nothing_whoever_unpacked_it_meanwhile(
     assert len(claim(ledger, later, range(10), "b2")) == 10
 
 
-def test_a_number_claimed_while_it_is_erased_is_held_by_its_claim(
+def test_a_planner_cannot_claim_a_number_while_it_is_erased(
     ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It looked for erased people before, and would call one of them."""
     plan = other.plans.begin(sync="b", partition_key="", run_id="r2")
-    planning = beside(
-        monkeypatch,
-        erasures,
-        "batches_that_pack",
-        lambda: claim(other, plan, [3], "b2", workflow="another"),
-    )
+    kept = claim(other, plan, [7], "b1", workflow="another")
+    assert kept
+    refused: list[PlanSuperseded] = []
+
+    def claim_it() -> None:
+        try:
+            claim(other, plan, [3], "b2", workflow="another")
+        except PlanSuperseded as error:
+            refused.append(error)
+
+    planning = beside(monkeypatch, erasures, "batches_that_pack", claim_it)
+    erase(ledger)
+    planning.join(30)
+    assert "or erased somebody" in str(refused[0])
+    assert dict(ledger.holders.find(["another"], [PHONE, 919800000007])) == {}
+
+
+def test_a_plan_begins_when_an_erasure_is_over(
+    ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that its planner finds the hash when it looks for erased people."""
+    begun: list[set[str]] = []
+
+    def begin() -> None:
+        other.plans.begin(sync="b", partition_key="", run_id="r2")
+        begun.append(other.erasures.key_ids())
+
+    beginning = beside(monkeypatch, erasures, "batches_that_pack", begin)
+    erase(ledger)
+    beginning.join(30)
+    assert begun == [{PhoneHasher("k" * 32).key_id}]
+
+
+def erase(ledger: Ledger) -> None:
     hasher = PhoneHasher("k" * 32)
     ledger.erasures.erase(
         {PHONE: hasher.hash(PHONE)},
@@ -103,5 +132,3 @@ def test_a_number_claimed_while_it_is_erased_is_held_by_its_claim(
         why="law",
         spelled=SpelledPhones([PHONE]).are_in,
     )
-    planning.join(30)
-    assert ledger.holders.find(["another"], [PHONE])["another", PHONE].sync == "b"
