@@ -177,6 +177,11 @@ class DialNexaClient:
                         f"{page.total} leads that it counts; nothing is concluded from it. "
                         "Try again."
                     )
+                if page.has_more:
+                    raise ApiError(
+                        f"The list of leads of workflow {workflow_id} ends after {seen} leads and "
+                        "says that there are more; nothing is concluded from it. Try again."
+                    )
                 return
             number += 1
             params = {**params, "page": number}

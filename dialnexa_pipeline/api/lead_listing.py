@@ -10,7 +10,11 @@ from typing import Any, NoReturn
 from dialnexa_pipeline.api.results import ListedLead
 
 _LISTS = frozenset({"", "data", "leads", "items", "data.leads", "data.items", "data.data"})
-_OBJECTS = frozenset({"", "data", "meta", "data.meta"})
+_ABOUT_LIST = ("meta", "pagination", "page_info", "pageInfo", "links")
+_OBJECTS = frozenset({"", "data", *_ABOUT_LIST, *(f"data.{name}" for name in _ABOUT_LIST)})
+# Whatever spells these says by a value that there are more leads.
+_MORE = frozenset({"hasmore", "hasnext", "hasnextpage", "next", "nextcursor", "nextpage"})
+_FAILED = frozenset({"error", "fail", "failed", "failure"})
 # No lead is larger, and nothing else in the body either.
 _LARGEST_VALUE = 4_000_000
 _BROKEN = "the body is cut off or is no JSON"
@@ -89,11 +93,13 @@ class Page:
     Attributes:
         total: how many leads the list claims to have; None when it does not say.
         total_pages: how many pages it has; None in the form with one body.
+        has_more: the body says that another one follows.
     """
 
     chunks: Iterator[bytes]
     total: int | None = None
     total_pages: int | None = None
+    has_more: bool = False
     leads: int = 0
     _page_rows: int = 0
     _listed: bool = False
@@ -103,7 +109,7 @@ class Page:
 
         Raises:
             ValueError: the body is cut off, is no JSON, holds no list of leads, or something else
-                in it.
+                in it, or says itself that the call failed.
         """
         text = _Text(self.chunks)
         yield from self._read(text, "")
@@ -153,15 +159,32 @@ class Page:
                 return
 
     def _note(self, path: str, value: object) -> None:
+        key = path.rpartition(".")[2]
+        if path.removeprefix("data.") == key and _denies(path, value):
+            raise ValueError("the body says that the call failed")
+        if value and key.lower().replace("_", "") in _MORE:
+            self.has_more = True
         if isinstance(value, bool) or not isinstance(value, int | float):
             return
-        key = path.removeprefix("data.").removeprefix("meta.")
         if key in {"count", "total", "totalItems"}:
             self.total = max(self.total or 0, int(value))
-        elif key == "totalPages":
+        elif key in {"totalPages", "total_pages", "pages"}:
             self.total_pages = int(value)
         elif key in {"limit", "itemsPerPage"}:
             self._page_rows = int(value)
+
+
+def _denies(path: str, value: object) -> bool:
+    """Whether a value of the body contradicts the 2xx that it came with."""
+    match path:
+        case "success" | "data.success":
+            return value is False
+        case "error" | "errors" | "data.error" | "data.errors":
+            return bool(value)
+        case "statusCode" | "data.statusCode" | "status":
+            return value >= 300 if isinstance(value, int) else str(value).lower() in _FAILED
+        case _:
+            return False
 
 
 def _lead(data: Mapping[str, Any]) -> ListedLead:

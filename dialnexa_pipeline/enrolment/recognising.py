@@ -15,16 +15,15 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 class DoubtfulClaims:
     """The claims in doubt of one workflow, and which of them its list shows.
 
-    A lead is ours when it echoes the correlation value. Without that it is ours only if nothing
-    speaks against it: the number is one that we claim, it was not created before the batch was
-    sent, and it echoes no uploaded column, or the batch carries no correlation column. What may be
-    ours counts as ours, because the person would be called twice otherwise.
+    A lead is ours when it echoes the correlation value, under whatever name. Without that it is
+    ours only if nothing speaks against it: the number is one that we claim, it was not created
+    before the batch was sent, and it echoes no uploaded column, or the batch carries no correlation
+    column. What may be ours counts as ours, because the person would be called twice otherwise.
     """
 
     def __init__(self, ledger: Ledger, batches: Sequence[Batch]) -> None:
         self._batch_of_ref: dict[str, str] = {}
         self._claim_of_phone: dict[str, tuple[str, Batch]] = {}
-        self._columns = {batch.ref_column for batch in batches if batch.ref_column}
         self._echoed: dict[str, dict[str, str]] = {batch.batch_id: {} for batch in batches}
         self._by_phone: dict[str, dict[str, str]] = {batch.batch_id: {} for batch in batches}
         for batch in batches:
@@ -37,8 +36,8 @@ class DoubtfulClaims:
 
     def meet(self, lead: ListedLead) -> None:
         """Match one listed lead; somebody else's matches nothing."""
-        for column in self._columns:
-            ref = lead.variables.get(column, "").strip()
+        for value in lead.variables.values():
+            ref = value.strip()
             batch_id = self._batch_of_ref.get(ref)
             if batch_id is not None:
                 self._echoed[batch_id][ref] = lead.id

@@ -1,7 +1,6 @@
 """Send a plan's batches and write down what each answer proves, and no more than that."""
 
 import contextlib
-import hashlib
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection
@@ -21,10 +20,10 @@ from dialnexa_pipeline.enrolment.lease import lease_term, sending_heartbeat
 from dialnexa_pipeline.enrolment.patience import patiently
 from dialnexa_pipeline.enrolment.refusals import Refusals
 from dialnexa_pipeline.enrolment.report import SendReport
+from dialnexa_pipeline.enrolment.resending import read_checked
 from dialnexa_pipeline.enrolment.sent_rows import SentRows
 from dialnexa_pipeline.enrolment.settling import Settling
 from dialnexa_pipeline.enrolment.side_by_side import Ending, work_side_by_side
-from dialnexa_pipeline.errors import StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import (
     Batch,
@@ -152,7 +151,11 @@ class _WorkflowSender:
         """Send one batch and settle it; return the batches to send next because of it."""
         if self._refusals.give_up(batch):
             return []
-        content = self._read_checked(batch)
+        if batch.file_path is None:
+            # Somebody withdrew a lead of it before its file was cut out of its parent's.
+            self._tell(f"Batch {batch.batch_id}: it was released before it had a file.")
+            return self._refusals.unanswered(batch)
+        content = read_checked(batch, self._store)
         rows = SentRows(self._ledger, batch)
         with self._ending.going_on() as goes_on:
             if not goes_on:
@@ -230,16 +233,6 @@ class _WorkflowSender:
             # A sender that was stopped for long may wake up when its batch is in doubt.
             before_attempt=lambda: self._may_attempt(batch),
         )
-
-    def _read_checked(self, batch: Batch) -> bytes:
-        content = self._store.read(batch.file_path or "")
-        if hashlib.sha256(content).hexdigest() != batch.sha256:
-            raise StoreError(
-                f"Batch {batch.batch_id}: the file {batch.file_path} in the store is not the one "
-                "that was written (SHA-256 differs). Nothing of it was sent. Run the sync again: "
-                "it is planned anew."
-            )
-        return content
 
     def _settle_accepted(self, batch: Batch, rows: SentRows, answer: Accepted) -> bool:
         if answer.complete:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from dialnexa_pipeline.api import ApiError, CallRefused, DialNexaClient, ListedLead
+from dialnexa_pipeline.enrolment.recognising import digits_of
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import Ledger, StandingClaim
 from dialnexa_pipeline.masking import mask_phone
@@ -137,10 +138,15 @@ class _Withdrawing:
         found: dict[str, list[str]] = {claim.enrolment_ref: [] for claim in claims}
         by_phone: dict[str, list[StandingClaim]] = {}
         for claim in claims:
-            by_phone.setdefault(f"+{claim.phone}", []).append(claim)
+            by_phone.setdefault(str(claim.phone), []).append(claim)
         try:
             for lead in self._client.list_leads(workflow_id):
-                for claim in by_phone.get(lead.phone, []):
+                echoed = {value.strip() for value in lead.variables.values()} & found.keys()
+                for ref in echoed:
+                    found[ref].append(lead.id)
+                if echoed:
+                    continue
+                for claim in by_phone.get(digits_of(lead.phone), []):
                     if _is_of(lead, claim):
                         found[claim.enrolment_ref].append(lead.id)
         except ApiError as error:

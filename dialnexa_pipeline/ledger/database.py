@@ -223,7 +223,9 @@ def _engine(url: str, cache_kib: int) -> sa.Engine:
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
 
 
 def _sqlite(url: sa.URL, cache_kib: int) -> sa.Engine:
@@ -251,6 +253,17 @@ def _sqlite(url: sa.URL, cache_kib: int) -> sa.Engine:
     event.listen(engine, "connect", partial(_prepare_sqlite, cache_kib))
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    # What is sent is on the server's disk as sent first, whatever the server does by default.
+    cursor = connection.cursor()
+    cursor.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    cursor.close()
+    connection.commit()
 
 
 def _prepare_sqlite(cache_kib: int, connection: Any, _record: Any) -> None:

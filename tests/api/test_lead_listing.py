@@ -121,3 +121,57 @@ def peak_of(rows: int) -> int:
 def test_memory_does_not_grow_with_the_list() -> None:
     peak_of(1_000)
     assert peak_of(12_000) < 1.5 * peak_of(2_000)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"statusCode": 500, "message": "Internal error"},
+        {"success": False, "count": 0},
+        {"statusCode": 200, "error": "upstream timeout"},
+        {"errors": [{"message": "no shard answered"}]},
+        {"status": "error"},
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_body_that_denies_itself_is_no_list(says: dict[str, Any], *, first: bool) -> None:
+    listed: dict[str, Any] = {"data": []}
+    body = json.dumps({**listed, **says} if first else {**says, **listed}).encode()
+    with pytest.raises(ValueError, match="the body says that the call failed"):
+        list(Page(iter([body])))
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"statusCode": 200, "success": True, "error": None, "errors": [], "status": "ok"},
+        {"hasMore": False, "nextCursor": None, "links": {"next": None}},
+    ],
+)
+def test_a_body_that_says_all_is_well_is_a_list(says: dict[str, Any]) -> None:
+    page = Page(iter([json.dumps({"data": [lead(1)], **says}).encode()]))
+    assert len(list(page)) == 1
+    assert not page.has_more
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"hasMore": True},
+        {"next_cursor": "x"},
+        {"pagination": {"has_next_page": True}},
+        {"links": {"next": "/v1/workflows/wf/leads?cursor=x"}},
+        {"meta": {"nextPage": 2}},
+    ],
+)
+def test_a_body_that_announces_another_one_says_so(says: dict[str, Any]) -> None:
+    page = Page(iter([json.dumps({"data": [lead(1)], **says}).encode()]))
+    assert len(list(page)) == 1
+    assert page.has_more
+
+
+def test_pages_are_counted_however_they_are_called() -> None:
+    body = {"data": [lead(1)], "pagination": {"page": 1, "total": 25, "pages": 2}}
+    page = Page(iter([json.dumps(body).encode()]))
+    list(page)
+    assert (page.total, page.total_pages) == (25, 2)

@@ -86,6 +86,8 @@ def test_one_small_page_is_the_whole_list(server: ScriptedServer) -> None:
         '{"data":["l0"]}',
         '{"data":[{"phone_number":"+919876543210"}]}',
         '{"data":[{"id":"l0"}],"count":2}',
+        '{"data":[{"id":"l0"}],"hasMore":true}',
+        '{"data":[],"statusCode":500}',
         '{"data":[{"id":"l0"}],"meta":{"page":1,"totalPages":1,"total":21}}',
         "{}",
         "oops",

@@ -240,3 +240,14 @@ def test_a_held_row_that_is_listed_after_all_is_not_let_go(
     assert outcomes(ledger, plan) == {"enrolled": 1, "in_doubt": 2}
     (said,) = settle(ledger, server, release=True)
     assert said.absent == 2
+
+
+@pytest.mark.parametrize("name", ["enrolmentRef", "Ref", "anything"])
+def test_a_lead_that_echoes_the_value_under_another_name_is_ours(
+    ledger: Ledger, server: ListServer, name: str
+) -> None:
+    plan = in_doubt(ledger, 1)
+    server.leads["wf"] = [listed(0, dynamic_variables={name: ref("a", 0)})]
+    with server.client() as client:
+        reconcile(ledger, client, settle=NOW, confirm=NOW)
+    assert outcomes(ledger, plan) == {"enrolled": 1}

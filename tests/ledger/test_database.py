@@ -103,6 +103,20 @@ def test_no_value_is_in_the_text_of_a_database_error(postgres_url: str) -> None:
     database.close()
 
 
+def test_what_postgresql_answers_is_on_its_disk_whatever_it_does_by_default(
+    postgres_url: str,
+) -> None:
+    admin = sa.create_engine(postgres_url)
+    with admin.begin() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar()
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    admin.dispose()
+    database = LedgerDatabase(postgres_url)
+    with database.transaction() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+    database.close()
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
