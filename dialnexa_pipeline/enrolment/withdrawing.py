@@ -110,9 +110,11 @@ class _Withdrawing:
             self.report.replanned += others
             return
         self.report.unsettled.add(claim.phone)
+        self._ledger.withdrawals.withdraw_if_absent(claim.enrolment_ref, detail=self._detail)
         self.report.waiting.append(
-            f"{_shown(claim)} is in batch {claim.batch_id}, whose answer is not known yet; it is "
-            "not withdrawn. Run `dialnexa reconcile`, then withdraw it again."
+            f"{_shown(claim)} is in batch {claim.batch_id}, whose answer is not known yet. If "
+            "DialNexa never received it, it stays withdrawn; otherwise it is not withdrawn yet. "
+            "Run `dialnexa reconcile`, then withdraw it again."
         )
 
     def _remove(self, claim: StandingClaim, lead_ids: Iterable[str]) -> None:

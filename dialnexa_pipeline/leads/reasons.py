@@ -83,13 +83,16 @@ _SENTENCES = {
     "in_doubt/held": (
         "DialNexa's lists lack it, and the sync holds such rows; `dialnexa reconcile --release`."
     ),
+    "in_doubt/withdrawn_if_absent": (
+        "Sent, and the answer is unknown; it was withdrawn meanwhile, and is not called if "
+        "DialNexa never received it. After reconciling, withdraw it again if it is enrolled."
+    ),
     "in_doubt/earlier_run": "An earlier run sent this lead and its answer is still unknown.",
     "planned/not_sent": "Planned, and not sent yet; materialising `enrolments` sends it.",
     "planned/other_run": "Another run of this sync holds the lead in a batch not sent yet.",
     "planned/not_received": "DialNexa never received it; the next run plans it again.",
     "planned/call_refused": "DialNexa refused the call, not the row; mend the cause and run again.",
     "enrolled": "Enrolled in the workflow.",
-    "eligible": "May be planned.",
 }
 
 REASONS: Mapping[str, str] = MappingProxyType(_SENTENCES)

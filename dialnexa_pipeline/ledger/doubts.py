@@ -12,6 +12,8 @@ from dialnexa_pipeline.ledger.records import Batch, Claim
 from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims, resolve_enrolled
 from dialnexa_pipeline.ledger.tables import batches, claim_states, claims
 from dialnexa_pipeline.ledger.transitions import (
+    WITHDRAWN,
+    WITHDRAWN_IF_ABSENT,
     count_claims,
     enrol_claims,
     finish_batch,
@@ -185,8 +187,10 @@ class Doubts:
     def settle_absent(self, batch_id: str) -> int:
         """in_doubt → enrolled or released: rows proved absent are free to be planned again.
 
-        Returns how many; none when a listing has shown some of them since they were proved absent,
-        because then the two listings do not agree any more.
+        Those that somebody asked to be withdrawn are withdrawn.
+
+        Returns how many are free; none when a listing has shown some of them since they were proved
+        absent, because then the two listings do not agree any more.
         """
         with self._database.transaction() as connection:
             batch = lock_batch(connection, batch_id)
@@ -196,6 +200,12 @@ class Doubts:
             if batch.absent_rows is not None and batch.absent_rows != missing:
                 return 0
             now = self._database.now(connection)
+            # These keep their numbers, so that nobody plans them again.
+            connection.execute(
+                sa.update(claims)
+                .where(undecided(batch.batch_no), claims.c.reason == WITHDRAWN_IF_ABSENT)
+                .values(state="withdrawn", settled_at=now, reason=WITHDRAWN)
+            )
             give_up(connection, batch.batch_no, undecided(batch.batch_no))
             released = connection.execute(
                 sa.update(claims)

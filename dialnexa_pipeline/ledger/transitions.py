@@ -75,6 +75,11 @@ def count_claims(connection: sa.Connection, batch: Batch, state: str) -> int:
     return int(connection.scalar(statement) or 0)
 
 
+# Of a claim that somebody withdrew, and of one in doubt that somebody wants withdrawn.
+WITHDRAWN = "suppressed/withdrawn"
+WITHDRAWN_IF_ABSENT = "in_doubt/withdrawn_if_absent"
+
+
 def undecided(batch_no: int) -> sa.ColumnElement[bool]:
     """Claims of an unpacked batch that say nothing themselves: they become what it becomes."""
     return sa.and_(of_batch(batch_no), claims.c.state.is_(None))

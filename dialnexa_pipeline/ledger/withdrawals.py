@@ -17,15 +17,16 @@ from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.live_claims import give_up, let_go, take_number
 from dialnexa_pipeline.ledger.numbering import claim_number, place_in
 from dialnexa_pipeline.ledger.packs import batch_of_ref, unpack, unpack_leads
+from dialnexa_pipeline.ledger.rejections import list_unenrolled_claims
 from dialnexa_pipeline.ledger.tables import batches, changes, claim_states, claims, plans
 from dialnexa_pipeline.ledger.transitions import (
+    WITHDRAWN,
+    WITHDRAWN_IF_ABSENT,
     finish_batch,
     lock_batch,
     pick_lead_ids,
     undecided,
 )
-
-_WITHDRAWN_UNSENT = "suppressed/withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Withdrawals:
             withdrawn = connection.execute(
                 sa.update(claims)
                 .where(claims.c.claim_no == number, undecided(batch_no))
-                .values(state="withdrawn", settled_at=now, reason=_WITHDRAWN_UNSENT, detail=detail)
+                .values(state="withdrawn", settled_at=now, reason=WITHDRAWN, detail=detail)
             )
             if withdrawn.rowcount == 0:
                 return None
@@ -162,6 +163,34 @@ class Withdrawals:
                     ).scalars()
                 )
             return sum(self._release(connection, batch_id) for batch_id in released)
+
+    def withdraw_if_absent(self, enrolment_ref: str, *, detail: str) -> bool:
+        """A claim in doubt: withdrawn, and not planned again, once it is proved absent.
+
+        False when it is in doubt no more.
+        """
+        with self._database.transaction() as connection:
+            batch_no = batch_of_ref(connection, enrolment_ref)
+            if batch_no is None:
+                return False
+            batch_id = connection.scalar(
+                sa.select(batches.c.batch_id).where(batches.c.batch_no == batch_no)
+            )
+            batch = lock_batch(connection, str(batch_id))
+            if batch.state != "in_doubt":
+                return False
+            unpack(connection, batch_no)
+            number = claim_number(batch_no, place_in(enrolment_ref))
+            asked = connection.execute(
+                sa.update(claims)
+                .where(claims.c.claim_no == number, undecided(batch_no))
+                .values(reason=WITHDRAWN_IF_ABSENT, detail=detail)
+            )
+            if asked.rowcount:
+                now = self._database.now(connection)
+                change_id = note_change(connection, now, batch.sync, batch.plan_id, batch.batch_id)
+                list_unenrolled_claims(connection, batch, now=now, change_id=change_id)
+            return asked.rowcount == 1
 
     def syncs_behind(self) -> list[str]:
         """Syncs whose record tables do not show all of the ledger's changes."""

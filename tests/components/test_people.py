@@ -311,3 +311,33 @@ def test_who_is_erased_while_a_run_plans_is_not_called_again(
     assert project.sandbox.count_leads() == enrolled + 1
     phones = {lead["phone_number"] for lead in project.sandbox.leads("wf_home_loans")}
     assert PHONE not in phones
+
+
+def test_who_is_withdrawn_in_doubt_and_was_never_received_is_not_called(project: Project) -> None:
+    project.sandbox.order_fault("error_before", status=502, method="POST")
+    project.run()
+    words = ["withdraw", "--phone", PHONE, "--reason", "opt out"]
+    assert "If DialNexa never received it, it stays withdrawn" in command(*words, exit_code=3)
+    listed = f"SELECT reason FROM dialnexa_rejected_rows WHERE phone = '{PHONE}'"
+    project.run()
+    for _ in range(2):
+        CliRunner().invoke(app, ["reconcile"])
+    assert "Withdrawn already: 1." in command(*words)
+    assert project.run().success
+    assert project.rows(listed) == [("suppressed/withdrawn",)]
+    assert project.sandbox.count_leads() == 119
+    command("records", "compare")
+
+
+def test_who_is_withdrawn_in_doubt_and_was_received_is_withdrawn_afterwards(
+    project: Project,
+) -> None:
+    project.sandbox.order_fault("error_after", status=504, method="POST")
+    project.run()
+    words = ["withdraw", "--phone", PHONE, "--reason", "opt out"]
+    command(*words, exit_code=3)
+    CliRunner().invoke(app, ["reconcile"])
+    command(*words)
+    assert project.run().success
+    assert PHONE not in {lead["phone_number"] for lead in project.sandbox.leads("wf_home_loans")}
+    command("records", "compare")
