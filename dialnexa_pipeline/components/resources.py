@@ -1,6 +1,7 @@
 """The four resources of a sync: DialNexa, the ledger, the warehouse and the store."""
 
 import os
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -70,24 +71,40 @@ class StoreResource(dg.ConfigurableResource["StoreResource"]):
         return Store(self.url)
 
 
-def default_resources() -> dict[str, object]:
+def default_resources() -> dict[str, dg.ResourceDefinition]:
     """The four resources, bound from `DIALNEXA_*` with defaults under `DIALNEXA_HOME`.
 
-    A variable that is set is referred to by name, so its value never reaches run config.
+    A variable that is set is referred to by name, so its value never reaches run config. A run
+    cannot configure them: the launchpad would show stars in place of what is secret, and the run
+    would be given the stars.
     """
     settings = Settings.from_environment()
     return {
-        "dialnexa": DialNexaResource(
+        "dialnexa": _bound(
+            DialNexaResource,
             base_url=_from_environment("DIALNEXA_BASE_URL", settings.base_url),
             api_key=_from_environment("DIALNEXA_API_KEY", ""),
         ),
-        "ledger": LedgerResource(url=_from_environment("DIALNEXA_LEDGER_URL", settings.ledger_url)),
-        "warehouse": WarehouseResource(
-            url=_from_environment("DIALNEXA_WAREHOUSE_URL", settings.warehouse_url)
+        "ledger": _bound(
+            LedgerResource,
+            url=_from_environment("DIALNEXA_LEDGER_URL", settings.ledger_url),
         ),
-        "store": StoreResource(url=_from_environment("DIALNEXA_STORE_URL", settings.store_url)),
+        "warehouse": _bound(
+            WarehouseResource,
+            url=_from_environment("DIALNEXA_WAREHOUSE_URL", settings.warehouse_url),
+        ),
+        "store": _bound(
+            StoreResource,
+            url=_from_environment("DIALNEXA_STORE_URL", settings.store_url),
+        ),
     }
 
 
-def _from_environment(name: str, default: str) -> str:
-    return dg.EnvVar(name) if os.environ.get(name) else default
+def _bound(
+    resource: type[dg.ConfigurableResource[Any]], **config: str | dict[str, str]
+) -> dg.ResourceDefinition:
+    return resource.configure_at_launch().get_resource_definition().configured(config)
+
+
+def _from_environment(name: str, default: str) -> str | dict[str, str]:
+    return {"env": name} if os.environ.get(name) else default

@@ -4,18 +4,25 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.snap import JobSnap
+from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 
 from dialnexa_pipeline.components import default_resources, sync_definitions
 from dialnexa_pipeline.sync import SyncConfig
 from tests.components.conftest import BASE
 
 
-def specs(**changes: Any) -> dict[str, dg.AssetSpec]:
-    definitions = dg.Definitions.merge(
+def definitions(**changes: Any) -> dg.Definitions:
+    return dg.Definitions.merge(
         sync_definitions(SyncConfig.model_validate({**BASE, **changes})),
         dg.Definitions(resources=default_resources()),
     )
-    return {spec.key.path[-1]: spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def specs(**changes: Any) -> dict[str, dg.AssetSpec]:
+    found = definitions(**changes).resolve_all_asset_specs()
+    return {spec.key.path[-1]: spec for spec in found}
 
 
 def said(asset: str, **changes: Any) -> str:
@@ -130,3 +137,12 @@ def test_a_workflow_that_dagster_takes_for_no_tag_is_left_out() -> None:
     tags = specs(workflow="home loans/May")["enrolments"].tags
     assert "dialnexa/workflow" not in tags
     assert tags["dialnexa/sync"] == "loans"
+
+
+def test_the_launchpad_offers_what_a_run_may_change_and_no_resources() -> None:
+    """It would put stars in place of their secrets, and the run would be given the stars."""
+    job = JobSnap.from_job_def(definitions().resolve_job_def("loans"))
+    schema = job.config_schema_snapshot
+    root = schema.get_config_snap(job.mode_def_snaps[0].root_config_key or "")
+    offered = yaml.safe_load(default_values_yaml_from_type_snap(schema, root))
+    assert offered == {"ops": {"loans__screened_leads": {"config": {"full_scan": False}}}}
