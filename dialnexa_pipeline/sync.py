@@ -224,7 +224,7 @@ _Progress = Annotated[
 
 
 class SyncConfig(StrictModel):
-    """The `attributes` of a LeadSyncComponent; docs/design.md "Fixed names" shows one whole."""
+    """The `attributes` of a LeadSyncComponent; docs/keys.md lists them all."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Names the assets and the job.")
     source: SourceConfig = Field(description="Where the leads come from.")

@@ -14,10 +14,9 @@ class ApiError(DialNexaError):
 class NothingHappened(ApiError):
     """The request provably had no effect: no connection was made, or 429 until patience ended."""
 
-    def __init__(self, sentence: str, *, reason: str, retry_after: float | None = None) -> None:
+    def __init__(self, sentence: str, *, reason: str) -> None:
         super().__init__(sentence)
         self.reason = reason
-        self.retry_after = retry_after
 
 
 class Withheld(ApiError):

@@ -38,7 +38,6 @@ class Exchange:
                     f"this run may wait ({self._allowance.total:.0f} seconds in all, set by "
                     "DIALNEXA_MAX_WAIT_SECONDS).",
                     reason="rate_limited",
-                    retry_after=wait,
                 )
             time.sleep(wait)
         if before_attempt is not None and not before_attempt():

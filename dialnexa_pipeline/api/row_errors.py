@@ -76,7 +76,7 @@ def read_row_errors(document: object, phones: Sequence[str]) -> RefusedRows:
 
     The phone decides. A position is pinned only where the phone is missing or fits several rows,
     and only when other rows of the same answer show by their phones how this vendor counts; a
-    guess would reject the wrong person. The words are those of docs/dialnexa-api.md.
+    guess would reject the wrong person. The words are those of DialNexa's documents.
     """
     reader = _Reader(SentPhones(phones))
     reader.read(document)

@@ -32,7 +32,7 @@ class Barred:
 
 
 class Destinations:
-    """The countries and prefixes that are enabled (docs/dialnexa-api.md, network groups).
+    """The countries and prefixes that are enabled, as DialNexa's network groups list them.
 
     Attributes:
         enforced: leads that may not be called are refused; otherwise they are only counted.

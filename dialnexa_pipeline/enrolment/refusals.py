@@ -207,7 +207,7 @@ def _all(claims: Sequence[Claim], reason: str, detail: str) -> _Rejected:
 
 
 def reason_code(vendor_reason: str) -> str:
-    """Our reason code for one of DialNexa's row reasons (docs/dialnexa-api.md)."""
+    """Our reason code for one of DialNexa's row reasons, as its documents word them."""
     lowered = vendor_reason.lower()
     for words, code in _REASONS.items():
         if words in lowered:

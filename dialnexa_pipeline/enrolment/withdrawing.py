@@ -34,7 +34,7 @@ class WithdrawReport:
     already: int = 0
     waiting: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
-    unsettled: set[int] = field(default_factory=set[int])
+    unsettled: set[int] = field(default_factory=set[int], repr=False)
 
 
 def withdraw(

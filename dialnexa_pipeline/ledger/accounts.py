@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -76,8 +76,8 @@ class RecordedRejection:
     outcome: str
     reason: str
     detail: str | None
-    raw_phone: str | None
-    phone: str | None
+    raw_phone: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
     batch_id: str | None
     run_id: str
     partition_key: str

@@ -71,8 +71,8 @@ class RefusedRow:
     outcome: str
     reason: str
     detail: str | None
-    raw_phone: str | None
-    phone: str | None
+    raw_phone: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
 
 
 # Refused rows as a table.
@@ -144,8 +144,8 @@ class Claim:
 
     enrolment_ref: str
     lead_key: str
-    raw_phone: str | None
-    phone: int | None
+    raw_phone: str | None = field(repr=False)
+    phone: int | None = field(repr=False)
     state: str
 
     @property

@@ -1,7 +1,7 @@
 """Withdrawing numbers: the ledger remembers, so that a number is never planned again."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -41,7 +41,7 @@ class StandingClaim:
     sync: str
     workflow_id: str
     lead_key: str
-    phone: int
+    phone: int = field(repr=False)
     lead_id: str | None
     state: str
     batch_id: str

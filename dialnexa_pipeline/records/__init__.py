@@ -18,7 +18,6 @@ from dialnexa_pipeline.records.following import (
 from dialnexa_pipeline.records.progress import (
     ProgressRecorder,
     WorkflowProgress,
-    newest_statuses,
 )
 from dialnexa_pipeline.records.rebuilding import rebuild
 from dialnexa_pipeline.records.tables import OUTCOMES, record_tables
@@ -34,7 +33,6 @@ __all__ = [
     "WorkflowProgress",
     "counts_of",
     "differences",
-    "newest_statuses",
     "open_records",
     "rebuild",
     "record_counts",

@@ -4,7 +4,6 @@ All sides meet in a database on disk, so memory does not grow with a list.
 """
 
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,16 +211,3 @@ class ProgressRecorder:
 
     def _rows(self, select: str) -> list[tuple[Any, ...]]:
         return self._database.execute(select).fetchall()
-
-
-def newest_statuses(warehouse_url: str, sync: str) -> dict[str, int]:
-    """Status → leads of a sync whose newest change it is, most leads first.
-
-    Raises:
-        WarehouseUnavailable: the warehouse cannot be read.
-    """
-    counts: Counter[str] = Counter()
-    with open_records(warehouse_url) as records:
-        for rows in records.read_newest_progress(sync):
-            counts.update(rows["status"].to_pylist())
-    return dict(counts.most_common())

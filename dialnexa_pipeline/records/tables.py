@@ -1,4 +1,4 @@
-"""The record tables in the warehouse (docs/design.md, "Fixed names")."""
+"""The record tables in the warehouse: names and columns that people build upon."""
 
 from functools import cache
 

@@ -1,6 +1,6 @@
 """A corrected sheet sent on: the same claims, batches and records as a run of the sync."""
 
-from dialnexa_pipeline.replaying.mending import Mending, Said, Verdict, counted, mend
+from dialnexa_pipeline.replaying.mending import Mending, Said, Verdict, mend
 from dialnexa_pipeline.replaying.sending import Replayed, RunUnderWay, send_mended
 from dialnexa_pipeline.replaying.sheet import SheetRow, read_sheet, variable_columns
 
@@ -11,7 +11,6 @@ __all__ = [
     "Said",
     "SheetRow",
     "Verdict",
-    "counted",
     "mend",
     "read_sheet",
     "send_mended",

@@ -3,7 +3,7 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -273,11 +273,3 @@ def _said(row: SheetRow, key: str, verdict: Verdict, text: str) -> Said:
 
 def _shown(key: str) -> str:
     return SampleRow.masked(key, None, "").lead_key
-
-
-def counted(said: Collection[Said]) -> dict[Verdict, int]:
-    """Verdict → rows of the sheet."""
-    counts: dict[Verdict, int] = {}
-    for each in said:
-        counts[each.verdict] = counts.get(each.verdict, 0) + 1
-    return counts

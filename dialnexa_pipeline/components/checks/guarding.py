@@ -109,7 +109,7 @@ def reject_rate(
         metadata={
             "reject_rate": now.rate,
             "usual_reject_rate": usual if usual is not None else 0.0,
-            "rejected": now.refused,
+            "invalid": now.refused,
             "source_rows": now.source_rows,
             "runs_compared": len(earlier),
         },

@@ -21,7 +21,8 @@ def conservation(account: Account) -> dg.AssetCheckResult:
         if passed
         else (
             f"{account.source_rows} source rows, but {account.accounted_rows} outcomes. Do not "
-            "run downstream models; run `dialnexa doctor` and report this as a defect."
+            "run downstream models; `dialnexa records compare` shows where, and this is a defect: "
+            "please report it."
         )
     )
     return dg.AssetCheckResult(
