@@ -4,6 +4,7 @@ from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 OUTCOMES = (
     "enrolled",
@@ -18,17 +19,29 @@ OUTCOMES = (
 _MYSQL = ("mysql", "mariadb")
 
 
-def _text(length: int, length_in_mysql: int | None = None) -> sa.String:
-    """A text with a length, because MySQL indexes no unbounded text, and no key of 3,073 bytes.
+class _Text(sa.TypeDecorator[str]):
+    """A text that is compared byte by byte, blanks at its end included.
 
-    MySQL takes `a` and `A` for one key unless it compares bytes.
+    It has a length because MySQL indexes no unbounded text, and no key of 3,073 bytes.
     """
-    in_mysql = mysql.VARCHAR(length_in_mysql or length, charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.String(length).with_variant(in_mysql, *_MYSQL)
+
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, length: int, length_in_mysql: int | None = None) -> None:
+        super().__init__(length)
+        self.length_in_mysql = length_in_mysql or length
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[str]:
+        if not isinstance(dialect, MySQLDialect):
+            return dialect.type_descriptor(sa.String(self.length))
+        collation = "utf8mb4_nopad_bin" if dialect.is_mariadb else "utf8mb4_0900_bin"
+        text = mysql.VARCHAR(self.length_in_mysql, charset="utf8mb4", collation=collation)
+        return dialect.type_descriptor(text)
 
 
-_KEY = _text(255, 180)
-_LEAD_KEY = _text(255)
+_KEY = _Text(255, 180)
+_LEAD_KEY = _Text(255)
 # Of no language: PostgreSQL compares bytes, which is cheaper for each row that comes.
 _REF = _KEY.with_variant(sa.String(255, collation="C"), "postgresql")
 # MySQL keeps no fractions of a second unless it is told to, and 64 kB of a text otherwise.
@@ -74,13 +87,13 @@ def record_tables(schema: str | None = None) -> sa.MetaData:
         sa.Column("sync", _KEY, nullable=False),
         sa.Column("workflow_id", _KEY, nullable=False),
         sa.Column("lead_key", _LEAD_KEY, nullable=False),
-        sa.Column("phone", _text(32)),
+        sa.Column("phone", _Text(32)),
         sa.Column("lead_id", _KEY),
         sa.Column("enrolment_ref", _REF, primary_key=True),
         sa.Column("batch_id", _KEY, nullable=False),
         sa.Column("run_id", _KEY, nullable=False),
         sa.Column("partition_key", _KEY, nullable=False),
-        sa.Column("state", _text(16), nullable=False),
+        sa.Column("state", _Text(16), nullable=False),
         sa.Column("enrolled_at", _MOMENT, nullable=False),
     )
     sa.Table(
@@ -89,11 +102,11 @@ def record_tables(schema: str | None = None) -> sa.MetaData:
         sa.Column("sync", _KEY, primary_key=True),
         sa.Column("workflow_id", _KEY, primary_key=True),
         sa.Column("lead_key", _LEAD_KEY, primary_key=True),
-        sa.Column("outcome", _text(16), nullable=False),
-        sa.Column("reason", _text(64), nullable=False),
+        sa.Column("outcome", _Text(16), nullable=False),
+        sa.Column("reason", _Text(64), nullable=False),
         sa.Column("detail", _LONG_TEXT),
         sa.Column("raw_phone", _LONG_TEXT),
-        sa.Column("phone", _text(32)),
+        sa.Column("phone", _Text(32)),
         sa.Column("batch_id", _KEY),
         sa.Column("run_id", _KEY, nullable=False),
         sa.Column("partition_key", _KEY, nullable=False),
@@ -122,7 +135,7 @@ def record_tables(schema: str | None = None) -> sa.MetaData:
         sa.Column("enrolment_ref", _REF, primary_key=True),
         # 1 for the first status of a lead; a key, so that no change is written twice.
         sa.Column("change_no", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("status", _text(64), nullable=False),
+        sa.Column("status", _Text(64), nullable=False),
         sa.Column("lead_created_at", _MOMENT),
         sa.Column("first_seen_at", _MOMENT, nullable=False),
         sa.Column("observed_at", _MOMENT, nullable=False),

@@ -41,19 +41,20 @@ def test_rows_that_come_again_take_the_place_of_the_old_ones() -> None:
     assert set(read["state"].to_pylist()) == {"withdrawn"}
 
 
-def test_keys_that_differ_in_case_and_moments_with_fractions_are_kept() -> None:
+def test_keys_that_differ_in_case_or_in_blanks_and_moments_with_fractions_are_kept() -> None:
     moment = datetime(2026, 11, 27, 12, 30, 1, 250_000, tzinfo=UTC)
-    two = rows(0, 2, "enrolled")
-    for name, values in {"enrolment_ref": ["a", "A"], "lead_key": ["प्रिया 🙂", "x" * 255]}.items():
+    two = rows(0, 3, "enrolled")
+    keys = ["प्रिया 🙂", "x" * 255, "é"]
+    for name, values in {"enrolment_ref": ["a", "A", "a "], "lead_key": keys}.items():
         two = two.set_column(two.column_names.index(name), name, pa.array(values))
-    moments = pa.repeat(pa.scalar(moment, pa.timestamp("us", "UTC")), 2)
+    moments = pa.repeat(pa.scalar(moment, pa.timestamp("us", "UTC")), 3)
     two = two.set_column(two.column_names.index("enrolled_at"), "enrolled_at", moments)
     with open_records(MYSQL) as records:
         records.replace(TABLE, two)
         (read,) = records.read(TABLE, "x")
-    assert sorted(read["enrolment_ref"].to_pylist()) == ["A", "a"]
-    assert set(read["lead_key"].to_pylist()) == {"प्रिया 🙂", "x" * 255}
-    assert read["enrolled_at"].to_pylist() == [moment, moment]
+    assert sorted(read["enrolment_ref"].to_pylist()) == ["A", "a", "a "]
+    assert set(read["lead_key"].to_pylist()) == set(keys)
+    assert read["enrolled_at"].to_pylist() == [moment] * 3
 
 
 def test_whoever_waits_too_long_for_another_run_writes_nothing(
