@@ -9,7 +9,7 @@ from dialnexa_pipeline.database_errors import shown
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.ledger import Ledger, approve_command
 from dialnexa_pipeline.project import FoundSync, find_syncs
-from dialnexa_pipeline.records import open_records
+from dialnexa_pipeline.records import require_writable
 from dialnexa_pipeline.settings import Settings
 from dialnexa_pipeline.sources import open_source
 from dialnexa_pipeline.store import Store
@@ -165,6 +165,5 @@ def _store(settings: Settings) -> str:
 
 
 def _warehouse(settings: Settings) -> str:
-    with open_records(settings.warehouse_url):
-        pass
+    require_writable(settings.warehouse_url)
     return f"{shown(warehouse_url(settings.warehouse_url))} takes the record tables."

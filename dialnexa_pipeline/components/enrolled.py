@@ -52,6 +52,7 @@ from dialnexa_pipeline.records import (
     record_enrolments,
     record_rejected_rows,
     recording_beside,
+    require_writable,
     tally_enrolments,
 )
 from dialnexa_pipeline.sync import SyncConfig
@@ -91,6 +92,8 @@ def enrolments_asset(config: SyncConfig) -> dg.AssetsDefinition:
         with ending_canceled(context):
             with ledger.open() as opened:
                 plan = _plan_to_send(opened, config.name, partition_key_of(context))
+                # Nobody is called whose enrolment could not be recorded.
+                require_writable(warehouse.url)
                 with recording_beside(opened, warehouse.url, config.name):
                     sent = _send(context, config, plan, opened, dialnexa=dialnexa, store=store)
                 try:

@@ -21,7 +21,11 @@ from dialnexa_pipeline.records.progress import (
 )
 from dialnexa_pipeline.records.rebuilding import rebuild
 from dialnexa_pipeline.records.tables import OUTCOMES, record_tables
-from dialnexa_pipeline.records.warehouse import WarehouseUnavailable, open_records
+from dialnexa_pipeline.records.warehouse import (
+    WarehouseUnavailable,
+    open_records,
+    require_writable,
+)
 
 __all__ = [
     "OUTCOMES",
@@ -40,6 +44,7 @@ __all__ = [
     "record_rejected_rows",
     "record_tables",
     "recording_beside",
+    "require_writable",
     "tally_counts",
     "tally_enrolments",
     "tally_rejected_rows",

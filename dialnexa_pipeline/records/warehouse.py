@@ -159,6 +159,15 @@ class RecordTables:
         row = self._connection.execute(statement).one()
         return dict(zip(names, map(int, row), strict=True))
 
+    def require_writable(self) -> None:
+        """Ask a server for the rights that writing needs; no row is written."""
+        if self._dialect not in {"postgresql", *_MYSQL}:
+            return
+        for table in self._tables.tables.values():
+            nothing = sa.select(*table.columns).where(sa.false())
+            self._connection.execute(sa.insert(table).from_select(table.columns.keys(), nothing))
+            self._connection.execute(sa.delete(table).where(sa.false()))
+
     def _target(self, table: str) -> sa.Table:
         schema = self._tables.schema
         return self._tables.tables[f"{schema}.{table}" if schema else table]
@@ -261,6 +270,17 @@ def open_records(url: str, schema: str | None = None) -> Generator[RecordTables]
         raise _unavailable(engine, error) from None
     finally:
         engine.dispose()
+
+
+def require_writable(url: str) -> None:
+    """Make sure that there are record tables which take rows, before there is a row for them.
+
+    Raises:
+        ConfigError: the URL is none, or no driver for it is installed.
+        WarehouseUnavailable: the warehouse cannot be reached, stays locked or refuses to write.
+    """
+    with open_records(url) as records:
+        records.require_writable()
 
 
 def _hold_alone(connection: sa.Connection) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 
+from dialnexa_pipeline.components import enrolled
 from tests.components.conftest import Project
 
 pytestmark = pytest.mark.servers
@@ -70,12 +71,31 @@ def test_a_ledger_on_a_full_disk_is_a_sentence_and_sends_nothing(project: Projec
     assert project.sandbox.count_leads() == 120
 
 
-def test_a_warehouse_that_went_away_loses_no_record(
+GONE = "postgresql://nobody@127.0.0.1:1/gone"
+
+
+def test_nobody_is_called_whose_enrolment_cannot_be_recorded(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert project.run(selection=["screened_leads", "lead_batches"]).success
     with monkeypatch.context() as away:
-        away.setenv("DIALNEXA_WAREHOUSE_URL", "postgresql://nobody@127.0.0.1:1/gone")
+        away.setenv("DIALNEXA_WAREHOUSE_URL", GONE)
+        result = project.run(selection=["enrolments"])
+    assert not result.success
+    assert "does not take the records" in sentence_of_failure(result)
+    assert project.sandbox.count_leads() == 0
+    assert project.run(selection=["enrolments"]).success
+    assert project.sandbox.count_leads() == 120
+
+
+def test_a_warehouse_that_goes_away_while_leads_are_sent_loses_no_record(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project.run(selection=["screened_leads", "lead_batches"]).success
+    with monkeypatch.context() as away:
+        away.setenv("DIALNEXA_WAREHOUSE_URL", GONE)
+        # It was there when it was asked.
+        away.setattr(enrolled, "require_writable", lambda _url: None)
         result = project.run(selection=["enrolments"])
     assert not result.success
     assert "The ledger keeps them" in sentence_of_failure(result)

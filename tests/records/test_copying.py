@@ -14,6 +14,7 @@ from dialnexa_pipeline.records import (
     WarehouseUnavailable,
     open_records,
     record_tables,
+    require_writable,
     warehouse,
 )
 from dialnexa_pipeline.records.copying import Piece
@@ -212,3 +213,20 @@ def test_a_chunk_without_rows_adds_nothing_to_the_lines() -> None:
     keys = pa.chunked_array([pa.array([], pa.string()), pa.array(["a", "b"])])
     rows = pa.table({"key": keys, "text": ["1", None]})
     assert Piece.of(rows).lines == b'"a","1"\n"b",\n'
+
+
+def test_a_role_that_may_not_write_is_noticed_before_there_is_a_row(
+    engine: sa.Engine, postgres_url: str
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE ROLE reader LOGIN")
+        connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    reader = sa.make_url(postgres_url).set(username="reader").render_as_string(hide_password=False)
+    try:
+        with pytest.raises(WarehouseUnavailable, match="permission denied for table"):
+            require_writable(reader)
+        require_writable(postgres_url)
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP OWNED BY reader")
+            connection.exec_driver_sql("DROP ROLE reader")
