@@ -27,7 +27,7 @@ class Difference:
 
     Attributes:
         missing: in the ledger only.
-        extra: in the warehouse only.
+        extra: in the warehouse only, or once more than in the ledger.
         different: in both, with other values.
     """
 
@@ -102,8 +102,14 @@ class _Sides:
             f"AND ({differs})) FROM ledger l FULL JOIN warehouse w ON "
             + " AND ".join(f"l.{key} = w.{key}" for key in keys)
         ).fetchone()
+        # A table that somebody made anew has no key, and may hold a row twice.
+        doubled = self._database.execute(
+            f"SELECT count(*) - count(DISTINCT ({', '.join(keys)})) FROM warehouse"
+        ).fetchone()
         assert row is not None
-        return Difference(*row)
+        assert doubled is not None
+        missing, extra, different = row
+        return Difference(missing, extra + doubled[0], different)
 
 
 def _differs(column: sa.Column[Any]) -> str:

@@ -178,6 +178,22 @@ def test_each_difference_is_counted(ledger: Ledger, warehouse: str) -> None:
     }
 
 
+def test_a_row_that_stands_twice_in_a_table_without_a_key_is_one_too_many(
+    ledger: Ledger, warehouse: str
+) -> None:
+    live(ledger, "a")
+    follow(ledger, warehouse, "a")
+    execute(
+        warehouse,
+        "CREATE TABLE copied AS SELECT * FROM dialnexa_enrolments",
+        "DROP TABLE dialnexa_enrolments",
+        "ALTER TABLE copied RENAME TO dialnexa_enrolments",
+        "INSERT INTO dialnexa_enrolments SELECT * FROM dialnexa_enrolments WHERE lead_key = 'k0'",
+    )
+    found = differences(ledger, warehouse)["dialnexa_enrolments"]
+    assert (found.missing, found.extra, found.different) == (0, 1, 0)
+
+
 def test_a_plan_that_ended_before_it_was_ready_is_not_counted(
     ledger: Ledger, warehouse: str
 ) -> None:
