@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dialnexa_pipeline.sources.adbc import AdbcPlan
+from dialnexa_pipeline.sources.declared import type_codes
 
 # Object ids of pg_type never change; psycopg and psycopg2 both tell them.
 _CLEAN = frozenset(
@@ -33,11 +34,7 @@ def postgres_columns(
     What is left over (arrays, ranges, intervals, addresses) is text only as psycopg's objects
     write themselves.
     """
-    probe = sa.select(*(relation.c[name] for name in columns)).where(sa.false())
-    with connection.execute(probe) as result:
-        cursor: Any = result.cursor
-        found: list[int] = [column[1] for column in cursor.description]
-    kinds = dict(zip(columns, found, strict=True))
+    kinds: dict[str, int] = type_codes(connection, relation, columns)
     as_text = {name for name, kind in kinds.items() if kind in _TEXT or kind >= _FIRST_USER_TYPE}
     # What speaks the protocol but is older (Redshift says 8.0) does not copy out a query.
     version = connection.dialect.server_version_info or (0,)

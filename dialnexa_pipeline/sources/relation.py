@@ -18,6 +18,7 @@ from dialnexa_pipeline.sources.adbc import (
 )
 from dialnexa_pipeline.sources.arrays import batch_of, checked
 from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
+from dialnexa_pipeline.sources.declared import declared_columns, refuse_lost_digits
 from dialnexa_pipeline.sources.postgres_columns import postgres_columns, postgres_plan
 from dialnexa_pipeline.sources.sqlite_columns import sqlite_plan
 from dialnexa_pipeline.sources.statements import (
@@ -107,6 +108,8 @@ class RelationSource:
             wanted.append(self._config.updated_at)
         dialect = connection.dialect.name
         relation = relation_of(connection, self._config, wanted)
+        of_interest = [c for c in (self._config.key, self._config.phone) if c in self._columns]
+        refuse_lost_digits(self._config, declared_columns(connection, relation, of_interest))
         as_text: Collection[str] = ()
         clean = False
         if dialect == "postgresql":

@@ -1,0 +1,61 @@
+"""What a column of a relation is declared as, as far as its warehouse tells; no row is read."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from dialnexa_pipeline.errors import SourceError
+from dialnexa_pipeline.sources.config import SourceConfig
+
+Declared = Literal["single", "other"]
+
+# Object ids of pg_type, and type codes of the MySQL protocol, never change.
+_CODES: dict[str, dict[object, Declared]] = {
+    "postgresql": {700: "single"},
+    "mysql": {4: "single"},
+    "duckdb": {"FLOAT": "single"},
+}
+_CODES["mariadb"] = _CODES["mysql"]
+
+
+def type_codes(
+    connection: sa.Connection, relation: sa.FromClause, columns: Sequence[str]
+) -> dict[str, Any]:
+    """What the driver says of each column's type before any row is read."""
+    probe = sa.select(*(relation.c[name] for name in columns)).where(sa.false())
+    with connection.execute(probe) as result:
+        cursor: Any = result.cursor
+        found = [column[1] for column in cursor.description]
+    return dict(zip(columns, found, strict=True))
+
+
+def declared_columns(
+    connection: sa.Connection, relation: sa.FromClause, columns: Sequence[str]
+) -> dict[str, Declared]:
+    """The columns by what they are declared as."""
+    dialect = connection.dialect.name
+    codes = _CODES.get(dialect)
+    if codes is None:
+        return dict.fromkeys(columns, "other")
+    found = type_codes(connection, relation, columns)
+    # DuckDB's driver has objects for types, which say their names.
+    return {
+        name: codes.get(str(code) if dialect == "duckdb" else code, "other")
+        for name, code in found.items()
+    }
+
+
+def refuse_lost_digits(config: SourceConfig, declared: dict[str, Declared]) -> None:
+    """Refuse keys and phones of 32 bits, which are other people's by the eighth digit.
+
+    Raises:
+        SourceError: the key or the phone is such a column.
+    """
+    for role, column in (("phone", config.phone), ("key", config.key)):
+        if declared.get(column) == "single":
+            raise SourceError(
+                f"source.{role}: the column {column!r} is a 32-bit floating-point number, which "
+                "keeps seven digits, so it names strangers. Load it as text or BIGINT into the "
+                "warehouse, from where its digits are still whole; nothing was sent."
+            )

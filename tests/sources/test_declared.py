@@ -1,0 +1,47 @@
+"""What a column is declared as decides whether and how it is read, in every warehouse."""
+
+import pytest
+
+from dialnexa_pipeline.errors import SourceError
+from tests.sources.readers import run
+from tests.sources.reading import config, read
+
+SINGLE = {"duckdb": "FLOAT", "postgresql": "REAL", "mysql": "FLOAT"}
+
+
+def kind_of(url: str) -> str:
+    return url.partition(":")[0].partition("+")[0]
+
+
+@pytest.mark.parametrize("role", ["phone", "key"])
+def test_a_phone_or_key_of_32_bits_is_refused_before_a_row_is_read(
+    warehouse: str, role: str
+) -> None:
+    single = SINGLE.get(kind_of(warehouse))
+    if single is None:
+        return  # a FLOAT of SQLite has 64 bits
+    run(
+        warehouse,
+        "DROP TABLE IF EXISTS short_digits",
+        f"CREATE TABLE short_digits (id INT, whole BIGINT, short {single})",
+        "INSERT INTO short_digits VALUES (1, 9876543210, 9876543210)",
+    )
+    names = {"key": "id", "phone": "whole"} | {role: "short"}
+    for relation in ({"table": "short_digits"}, {"query": "SELECT * FROM short_digits"}):
+        leads = config(**({"table": None} | relation | names))
+        with pytest.raises(SourceError, match=rf"source\.{role}: the column 'short'") as caught:
+            read(leads, warehouse, list(names.values()))
+        assert "98765" not in str(caught.value)
+
+
+def test_a_float_that_is_neither_phone_nor_key_is_read(warehouse: str) -> None:
+    share = SINGLE.get(kind_of(warehouse), "REAL")
+    run(
+        warehouse,
+        "DROP TABLE IF EXISTS shares",
+        f"CREATE TABLE shares (id INT, phone BIGINT, share {share})",
+        "INSERT INTO shares VALUES (1, 9876543210, 0.5)",
+    )
+    leads = config(table="shares", phone="phone")
+    found = read(leads, warehouse, ["id", "phone", "share"])
+    assert str(found["share"][0].as_py()) == "0.5"
