@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import SourceConfig
 
-Declared = Literal["single", "other"]
+Declared = Literal["single", "double", "decimal", "other"]
 
 # Object ids of pg_type, and type codes of the MySQL protocol, never change.
 _CODES: dict[str, dict[object, Declared]] = {
-    "postgresql": {700: "single"},
-    "mysql": {4: "single"},
-    "duckdb": {"FLOAT": "single"},
+    "postgresql": {700: "single", 701: "double", 1700: "decimal"},
+    "mysql": {4: "single", 5: "double", 0: "decimal", 246: "decimal"},
+    "duckdb": {"FLOAT": "single", "DOUBLE": "double", "DECIMAL": "decimal"},
 }
 _CODES["mariadb"] = _CODES["mysql"]
 
@@ -39,9 +39,9 @@ def declared_columns(
     if codes is None:
         return dict.fromkeys(columns, "other")
     found = type_codes(connection, relation, columns)
-    # DuckDB's driver has objects for types, which say their names.
+    # DuckDB's driver has objects for types, which say their names: `DECIMAL(18,2)`.
     return {
-        name: codes.get(str(code) if dialect == "duckdb" else code, "other")
+        name: codes.get(str(code).partition("(")[0] if dialect == "duckdb" else code, "other")
         for name, code in found.items()
     }
 

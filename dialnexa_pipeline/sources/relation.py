@@ -109,13 +109,20 @@ class RelationSource:
         dialect = connection.dialect.name
         relation = relation_of(connection, self._config, wanted)
         of_interest = [c for c in (self._config.key, self._config.phone) if c in self._columns]
-        refuse_lost_digits(self._config, declared_columns(connection, relation, of_interest))
+        declared = declared_columns(connection, relation, of_interest)
+        refuse_lost_digits(self._config, declared)
         as_text: Collection[str] = ()
         clean = False
         if dialect == "postgresql":
             as_text, clean = postgres_columns(connection, relation, self._columns)
         statement = select_leads(
-            relation, self._config, self._columns, self._window, dialect, as_text=as_text
+            relation,
+            self._config,
+            self._columns,
+            self._window,
+            dialect,
+            declared=declared,
+            as_text=as_text,
         )
         if address is None:
             return statement, None

@@ -1,7 +1,7 @@
 """What is asked of the warehouse: the relation with its columns, and one SELECT over it."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import NoSuchTableError
 from dialnexa_pipeline.database_errors import shown
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
+from dialnexa_pipeline.sources.declared import Declared
 
 _NOT_CODE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.S)
 _READS = re.compile(r"[\s(]*(?:select|with)\b", re.I)
@@ -64,17 +65,21 @@ def select_leads(
     window: Window | Since | None,
     dialect: str,
     *,
+    declared: Mapping[str, Declared],
     as_text: Collection[str] = (),
 ) -> sa.Select[Any]:
     """The columns in their order, rows of the window only; key, phone and `as_text` are text."""
-    statement = sa.select(
-        *(
-            _as_text(relation.c[name], dialect).label(name)
-            if name in {config.key, config.phone, *as_text}
-            else relation.c[name].label(name)
-            for name in columns
+
+    def form(name: str) -> sa.ColumnElement[Any]:
+        if name == config.phone:
+            return _phone(relation.c[name], dialect, declared.get(name))
+        return (
+            _as_text(relation.c[name], dialect)
+            if name in {config.key, *as_text}
+            else relation.c[name]
         )
-    )
+
+    statement = sa.select(*(form(name).label(name) for name in columns))
     if window is None or config.updated_at is None:
         return statement
     return statement.where(
@@ -130,6 +135,22 @@ def _within(
     if isinstance(window, Since):
         return sa.or_(moment.is_(None), is_after)
     return sa.and_(is_after, moment < _bound(window.end, dialect))
+
+
+def _phone(
+    column: sa.ColumnElement[Any], dialect: str, declared: Declared | None
+) -> sa.ColumnElement[Any]:
+    """A number as its digits: a zero behind the point would be dialled as one more of them."""
+    text = _as_text(column, dialect)
+    if dialect == "sqlite":
+        whole = sa.func.printf("%.15g", column)
+        return sa.case({"real": whole}, value=sa.func.typeof(column), else_=text)
+    if declared == "decimal":
+        whole = sa.func.floor(column)
+        return sa.case((column == whole, _as_text(whole, dialect)), else_=text)
+    if declared == "double" and dialect == "duckdb":
+        return sa.func.regexp_replace(text, r"\.0$", "")
+    return text
 
 
 def _as_text(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:

@@ -45,3 +45,21 @@ def test_a_float_that_is_neither_phone_nor_key_is_read(warehouse: str) -> None:
     leads = config(table="shares", phone="phone")
     found = read(leads, warehouse, ["id", "phone", "share"])
     assert str(found["share"][0].as_py()) == "0.5"
+
+
+@pytest.mark.parametrize("kind", ["DOUBLE", "DECIMAL(18,2)"])
+def test_a_phone_that_is_a_number_is_its_digits_alone(warehouse: str, kind: str) -> None:
+    numbers = ["512345", "9876543210", "98765432109876", "512345.5", "0"]
+    postgres = kind_of(warehouse) == "postgresql" and kind == "DOUBLE"
+    run(
+        warehouse,
+        "DROP TABLE IF EXISTS numbers",
+        f"CREATE TABLE numbers (id INT, phone {'DOUBLE PRECISION' if postgres else kind})",
+        *(f"INSERT INTO numbers VALUES ({n}, {number})" for n, number in enumerate(numbers)),
+        f"INSERT INTO numbers VALUES ({len(numbers)}, NULL)",
+    )
+    for relation in ({"table": "numbers"}, {"query": "SELECT * FROM numbers"}):
+        leads = config(**({"table": None} | relation | {"phone": "phone"}))
+        found = read(leads, warehouse, ["id", "phone"]).sort_by("id")["phone"].to_pylist()
+        fraction = "512345.50" if "DECIMAL" in kind and "sqlite" not in warehouse else "512345.5"
+        assert found == [*numbers[:3], fraction, "0", None]
