@@ -1,6 +1,5 @@
 """Leads from a CSV or XLSX file, streamed as Arrow batches of text."""
 
-import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -11,8 +10,7 @@ import pyarrow.csv as pa_csv
 
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import SourceConfig
-
-_BLOCK_BYTES = 4 * 1024 * 1024
+from dialnexa_pipeline.sources.csv_bytes import BLOCK_BYTES, TOO_LARGE, check_csv, unreadable
 
 
 class FileSource:
@@ -32,7 +30,8 @@ class FileSource:
         """Record batches of text with exactly the wanted columns.
 
         Raises:
-            SourceError: missing or unreadable file, missing column, or text that is not UTF-8.
+            SourceError: missing or unreadable file, missing column, text that is not UTF-8, or
+                a quote that is not closed.
         """
         if not self._path.is_file():
             raise SourceError(
@@ -45,7 +44,7 @@ class FileSource:
             yield from self._xlsx()
 
     def _csv(self) -> Iterator[pa.RecordBatch]:
-        _check_utf8(self._path)
+        check_csv(self._path)
         names = _csv_header(self._path)
         self._check(names)
         torn: list[pa_csv.InvalidRow] = []
@@ -59,7 +58,7 @@ class FileSource:
             include_columns=self._columns,
             strings_can_be_null=False,
         )
-        reading = pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
+        reading = pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False)
         parsing = pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note_torn)
         try:
             with pa_csv.open_csv(self._path, reading, parsing, convert) as reader:
@@ -72,12 +71,9 @@ class FileSource:
                 f"row {torn[0].number} (the header is row 1) has {torn[0].actual_columns} values "
                 f"for {torn[0].expected_columns} columns"
                 if torn
-                else "its quotes do not close, or a row is larger than 4 MB"
+                else TOO_LARGE
             )
-            raise SourceError(
-                f"{self._path} is not a readable CSV file: {where}. Mend the file and run the "
-                "sync again; nothing was sent."
-            ) from None
+            raise unreadable(self._path, where) from None
 
     def _xlsx(self) -> Iterator[pa.RecordBatch]:
         rows = _sheet_rows(self._path, self._sheet)
@@ -109,11 +105,11 @@ def column_names(path: Path) -> list[str]:
     """The first row of a CSV or XLSX file that is there.
 
     Raises:
-        SourceError: it is neither, is damaged, or is not UTF-8.
+        SourceError: it is neither, is damaged, is not UTF-8, or a quote is not closed.
     """
     if not _is_csv(path):
         return [name or "" for name in next(_sheet_rows(path, None), [])]
-    _check_utf8(path)
+    check_csv(path)
     return _csv_header(path)
 
 
@@ -134,25 +130,3 @@ def _is_csv(path: Path) -> bool:
 def _csv_header(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return next(csv.reader(file), [])
-
-
-def _check_utf8(path: Path) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    read, lines = 0, 1
-    with path.open("rb") as file:
-        while True:
-            piece = file.read(_BLOCK_BYTES)
-            waiting = decoder.getstate()[0]
-            try:
-                decoder.decode(piece, final=not piece)
-            except UnicodeDecodeError as error:
-                line = lines + (waiting + piece)[: error.start].count(b"\n")
-                at = read - len(waiting) + error.start + 1
-                raise SourceError(
-                    f"{path} is not UTF-8: line {line}, byte {at} of the file. Save it as UTF-8 "
-                    "(in a spreadsheet: CSV UTF-8)."
-                ) from None
-            if not piece:
-                return
-            read += len(piece)
-            lines += piece.count(b"\n")
