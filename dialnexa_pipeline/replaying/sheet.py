@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.leads import VARIABLE_PREFIX
-from dialnexa_pipeline.sources import SourceConfig, column_names, open_source
+from dialnexa_pipeline.sources import SourceConfig, column_names, open_source, told_of_header
 
 KEY = "lead_key"
 PHONE = "raw_phone"
@@ -56,9 +56,9 @@ def read_sheet(path: Path, headers: Collection[str]) -> Iterator[SheetRow]:
     missing = [name for name in (KEY, PHONE) if name not in there]
     if missing:
         raise SourceError(
-            f"{path} has no column {' and no column '.join(missing)}; its first row names "
-            f"{', '.join(there) or 'none'}. Correct the sheet that `dialnexa rejected SYNC --xlsx` "
-            "wrote, and keep its first row."
+            f"{path} has no column {' and no column '.join(missing)}; "
+            f"{told_of_header(there, [KEY, PHONE])}. Correct the sheet that "
+            "`dialnexa rejected SYNC --xlsx` wrote, and keep its first row."
         )
     wanted = [KEY, PHONE, COUNTRY, WORKFLOW, *variable_columns(headers)]
     columns = [name for name in wanted if name in there]

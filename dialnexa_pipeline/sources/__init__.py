@@ -10,7 +10,7 @@ from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
 from dialnexa_pipeline.sources.keys import KeyReport, KeysBroken, RisingKeys, check_keys
 from dialnexa_pipeline.sources.relation import RelationSource
-from dialnexa_pipeline.sources.spreadsheet import FileSource, column_names
+from dialnexa_pipeline.sources.spreadsheet import FileSource, column_names, told_of_header
 
 
 class Source(Protocol):
@@ -83,4 +83,5 @@ __all__ = [
     "column_names",
     "newest_moment",
     "open_source",
+    "told_of_header",
 ]

@@ -93,12 +93,23 @@ class FileSource:
         missing = [column for column in self._columns if column not in available]
         if missing:
             raise SourceError(
-                f"{self._path} has no column {', '.join(repr(name) for name in missing)}; its "
-                f"columns are {', '.join(available)}. Correct the sync's source or variables."
+                f"{self._path} has no column {', '.join(repr(name) for name in missing)}; "
+                f"{told_of_header(available, self._columns)}. Correct the sync's source or "
+                "variables."
             )
         double = [name for name in self._columns if list(available).count(name) > 1]
         if double:
             raise SourceError(f"{self._path} has the column {double[0]!r} twice; rename one.")
+
+
+def told_of_header(first_row: Sequence[str], wanted: Sequence[str]) -> str:
+    """The names in a file's first row, unless it may be a row of somebody's data."""
+    if not any(name in first_row for name in wanted):
+        return (
+            "its first row names none of the columns that are wanted and is perhaps no header: "
+            "the names must stand there, capitals alike, with commas between them in a CSV file"
+        )
+    return f"its columns are {', '.join(first_row)}"
 
 
 def column_names(path: Path) -> list[str]:

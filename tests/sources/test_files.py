@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from dialnexa_pipeline.errors import SourceError
+from dialnexa_pipeline.replaying.sheet import read_sheet
 from dialnexa_pipeline.sources import Window, open_source
 from tests.sources.reading import config, file_config, read, read_file
 
@@ -65,6 +66,27 @@ def test_a_file_without_a_header_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "leads.csv"
     path.write_bytes(b"")
     with pytest.raises(SourceError, match="no header row"):
+        read_file(path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_first_row_of_data_is_not_shown_as_a_header(tmp_path: Path, kind: str) -> None:
+    if kind == "csv":
+        path = tmp_path / "leads.csv"
+        path.write_text("1,9876500001,Asha Rao\n2,9876500002,Kim\n")
+    else:
+        path = workbook(tmp_path, [1, 9876500001, "Asha Rao"], [2, 9876500002, "Kim"])
+    for attempt in (lambda: read_file(path), lambda: list(read_sheet(path, []))):
+        with pytest.raises(SourceError, match="perhaps no header") as caught:
+            attempt()
+        assert "98765" not in str(caught.value)
+        assert "Asha" not in str(caught.value)
+
+
+def test_a_missing_column_is_named_with_those_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text("id,mobile\n1,2\n")
+    with pytest.raises(SourceError, match="no column 'phone'; its columns are id, mobile"):
         read_file(path)
 
 
