@@ -1,7 +1,7 @@
 """Where a sync's leads come from, as configured."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 
 from pydantic import Field, model_validator
 
@@ -23,7 +23,11 @@ class SourceConfig(StrictModel):
         pattern=r"^[A-Z]{2}$",
         description="Country of numbers in national form whose row names none, for example IN.",
     )
-    updated_at: str | None = Field(default=None, description="Cursor and partition column.")
+    updated_at: str | None = Field(
+        default=None,
+        description="Cursor and partition column. Without a time zone it is read as UTC; a DATE is "
+        "a day of the sync's own calendar.",
+    )
 
     @model_validator(mode="after")
     def _names_one_relation(self) -> "SourceConfig":
@@ -39,7 +43,10 @@ class SourceConfig(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A half-open window of `updated_at`: start ≤ updated_at < end, both timezone-aware."""
+    """A half-open window of `updated_at`: start ≤ updated_at < end, both timezone-aware.
+
+    The zone of its bounds is the one whose days count where `updated_at` is a date.
+    """
 
     start: datetime
     end: datetime
@@ -47,6 +54,12 @@ class Window:
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None:
             raise ValueError("the bounds of a window need a timezone")
+
+    @property
+    def last_day(self) -> date:
+        """The last day of its zone's calendar that the window touches."""
+        last = self.end.astimezone(UTC) - timedelta.resolution
+        return last.astimezone(self.end.tzinfo).date()
 
 
 @dataclass(frozen=True, slots=True)

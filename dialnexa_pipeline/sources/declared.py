@@ -8,15 +8,42 @@ import sqlalchemy as sa
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.sources.config import SourceConfig
 
-Declared = Literal["single", "double", "decimal", "other"]
+Declared = Literal["single", "double", "decimal", "day", "moment", "other", "untold"]
 
 # Object ids of pg_type, and type codes of the MySQL protocol, never change.
 _CODES: dict[str, dict[object, Declared]] = {
-    "postgresql": {700: "single", 701: "double", 1700: "decimal"},
-    "mysql": {4: "single", 5: "double", 0: "decimal", 246: "decimal"},
-    "duckdb": {"FLOAT": "single", "DOUBLE": "double", "DECIMAL": "decimal"},
+    "postgresql": {
+        700: "single",
+        701: "double",
+        1700: "decimal",
+        1082: "day",
+        1114: "moment",
+        1184: "moment",
+    },
+    "mysql": {
+        4: "single",
+        5: "double",
+        0: "decimal",
+        246: "decimal",
+        10: "day",
+        7: "moment",
+        12: "moment",
+    },
+    "duckdb": {
+        "FLOAT": "single",
+        "DOUBLE": "double",
+        "DECIMAL": "decimal",
+        "DATE": "day",
+        "TIMESTAMP": "moment",
+        "TIMESTAMP_S": "moment",
+        "TIMESTAMP_MS": "moment",
+        "TIMESTAMP_NS": "moment",
+        "TIMESTAMP WITH TIME ZONE": "moment",
+    },
 }
 _CODES["mariadb"] = _CODES["mysql"]
+# SQLite keeps moments in columns of any type but these; of other warehouses too little is known.
+_NO_MOMENTS = (sa.Integer, sa.Float, sa.Boolean)
 
 
 def type_codes(
@@ -31,19 +58,43 @@ def type_codes(
 
 
 def declared_columns(
-    connection: sa.Connection, relation: sa.FromClause, columns: Sequence[str]
+    connection: sa.Connection,
+    config: SourceConfig,
+    relation: sa.FromClause,
+    columns: Sequence[str],
 ) -> dict[str, Declared]:
-    """The columns by what they are declared as."""
+    """The columns by what they are declared as; of some warehouses' queries nothing is told."""
     dialect = connection.dialect.name
     codes = _CODES.get(dialect)
     if codes is None:
-        return dict.fromkeys(columns, "other")
+        return _reflected(connection, config.table, columns)
     found = type_codes(connection, relation, columns)
     # DuckDB's driver has objects for types, which say their names: `DECIMAL(18,2)`.
     return {
         name: codes.get(str(code).partition("(")[0] if dialect == "duckdb" else code, "other")
         for name, code in found.items()
     }
+
+
+def _reflected(
+    connection: sa.Connection, table: str | None, columns: Sequence[str]
+) -> dict[str, Declared]:
+    if table is None:
+        return dict.fromkeys(columns, "untold")
+    schema, _, name = table.rpartition(".")
+    found = sa.inspect(connection).get_columns(name, schema=schema or None)
+    types = {str(column["name"]): column["type"] for column in found}
+    return {column: _told(types[column]) for column in columns}
+
+
+def _told(kind: sa.types.TypeEngine[Any]) -> Declared:
+    match kind:
+        case sa.DateTime():
+            return "moment"
+        case sa.Date():
+            return "day"
+        case _:
+            return "other" if isinstance(kind, _NO_MOMENTS) else "untold"
 
 
 def refuse_lost_digits(config: SourceConfig, declared: dict[str, Declared]) -> None:

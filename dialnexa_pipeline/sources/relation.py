@@ -97,19 +97,22 @@ class RelationSource:
         with reading(self._url, self.description) as connection:
             relation = relation_of(connection, self._config, [column])
             dialect = connection.dialect.name
-            statement = select_newest(relation.c[column], self._window, until, dialect)
+            declared = declared_columns(connection, self._config, relation, [column])
+            statement = select_newest(
+                relation.c[column], self._window, until, dialect, declared=declared[column]
+            )
             return moment_of(connection.scalar(statement), column)
 
     def _plan(
         self, connection: sa.Connection, address: Address | None
     ) -> tuple[sa.Select[Any], AdbcPlan | None]:
-        wanted = list(self._columns)
-        if self._window is not None and self._config.updated_at is not None:
-            wanted.append(self._config.updated_at)
-        dialect = connection.dialect.name
-        relation = relation_of(connection, self._config, wanted)
         of_interest = [c for c in (self._config.key, self._config.phone) if c in self._columns]
-        declared = declared_columns(connection, relation, of_interest)
+        if self._window is not None and self._config.updated_at is not None:
+            of_interest.append(self._config.updated_at)
+        dialect = connection.dialect.name
+        relation = relation_of(connection, self._config, [*self._columns, *of_interest])
+        of_interest = list(dict.fromkeys(of_interest))
+        declared = declared_columns(connection, self._config, relation, of_interest)
         refuse_lost_digits(self._config, declared)
         as_text: Collection[str] = ()
         clean = False

@@ -15,7 +15,6 @@ from dialnexa_pipeline.sources.declared import Declared
 
 _NOT_CODE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.S)
 _READS = re.compile(r"[\s(]*(?:select|with)\b", re.I)
-_KEEPS_NO_ZONE = frozenset({"duckdb", "mysql", "mariadb"})
 _SQLITE_MOMENT = "%Y-%m-%d %H:%M:%f"
 # What Python can say of an older moment depends on the driver.
 _OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,13 +81,17 @@ def select_leads(
     statement = sa.select(*(form(name).label(name) for name in columns))
     if window is None or config.updated_at is None:
         return statement
-    return statement.where(
-        _within(_moment(relation.c[config.updated_at], dialect), window, dialect)
-    )
+    moment = relation.c[config.updated_at]
+    return statement.where(_within(moment, window, dialect, declared.get(config.updated_at)))
 
 
 def select_newest(
-    column: sa.ColumnElement[Any], window: Window | Since | None, until: datetime, dialect: str
+    column: sa.ColumnElement[Any],
+    window: Window | Since | None,
+    until: datetime,
+    dialect: str,
+    *,
+    declared: Declared,
 ) -> sa.Select[Any]:
     """The newest moment of a column within a window and not after `until`.
 
@@ -100,7 +103,9 @@ def select_newest(
     statement = sa.select(sa.func.max(shown)).where(
         moment >= _bound(_OLDEST, dialect), moment <= _bound(until, dialect)
     )
-    return statement if window is None else statement.where(_within(moment, window, dialect))
+    return (
+        statement if window is None else statement.where(_within(column, window, dialect, declared))
+    )
 
 
 def moment_of(value: object, column: str) -> datetime | None:
@@ -129,12 +134,26 @@ def _moment(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any
 
 
 def _within(
-    moment: sa.ColumnElement[Any], window: Window | Since, dialect: str
+    column: sa.ColumnElement[Any],
+    window: Window | Since,
+    dialect: str,
+    declared: Declared | None,
 ) -> sa.ColumnElement[bool]:
+    if declared == "day":
+        return _within_days(sa.func.date(column) if dialect == "sqlite" else column, window)
+    moment = _moment(column, dialect)
     is_after = moment >= _bound(window.start, dialect)
     if isinstance(window, Since):
         return sa.or_(moment.is_(None), is_after)
     return sa.and_(is_after, moment < _bound(window.end, dialect))
+
+
+def _within_days(day: sa.ColumnElement[Any], window: Window | Since) -> sa.ColumnElement[bool]:
+    """A day has no hour: a window holds every day of its own zone's calendar that it touches."""
+    is_after = day >= sa.literal(window.start.date())
+    if isinstance(window, Since):
+        return sa.or_(day.is_(None), is_after)
+    return sa.and_(is_after, day <= sa.literal(window.last_day))
 
 
 def _phone(
@@ -171,7 +190,9 @@ def _bound(moment: datetime, dialect: str) -> Any:
     if dialect == "postgresql":
         # Without its type, a moment beside a date would lose its hours.
         return sa.cast(utc, sa.TIMESTAMP(timezone=True))
-    return utc.replace(tzinfo=None) if dialect in _KEEPS_NO_ZONE else utc
+    if dialect == "duckdb":
+        return sa.cast(utc.replace(tzinfo=None), sa.TIMESTAMP)
+    return utc.replace(tzinfo=None) if dialect in {"mysql", "mariadb"} else utc
 
 
 def _table(connection: sa.Connection, table: str) -> sa.FromClause:

@@ -65,6 +65,18 @@ def test_a_range_of_one_day_is_that_day(project: Project) -> None:
     assert project.rows("SELECT partition_key FROM dialnexa_enrolment_counts") == [("2026-01-01",)]
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_a_day_of_a_date_column_is_the_partition_of_its_name(project: Project, zone: str) -> None:
+    project.fill("ALTER TABLE leads ALTER updated_at TYPE DATE")
+    result = project.run(partition="2026-01-02", timezone=zone, **DAYS)
+    assert project.outcomes(result) == {"enrolled": 40}
+    listed = (
+        "SELECT count(*) FROM leads JOIN dialnexa_enrolments ON lead_key = id::VARCHAR "
+        "WHERE updated_at = DATE '2026-01-02'"
+    )
+    assert project.rows(listed) == [(40,)]
+
+
 def test_the_same_range_again_enrols_nobody_and_says_why(project: Project) -> None:
     first = backfill(project, "2026-01-01", "2026-01-02")
     again = backfill(project, "2026-01-01", "2026-01-02")

@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import SourceError
-from dialnexa_pipeline.sources import Since, newest_moment, open_source
-from tests.sources.reading import ROWS, config
+from dialnexa_pipeline.sources import Since, Window, newest_moment, open_source
+from tests.sources.readers import run
+from tests.sources.reading import ROWS, config, read
 
 NOON = datetime(2026, 1, 3, 12, tzinfo=UTC)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
@@ -61,6 +63,49 @@ def test_rows_without_a_moment_are_always_read(
     assert keys(url, Since(midnight)) == {"2", "3", "4", "5"}
     newest = newest_moment(LEADS, warehouse_url=url, since=None, until=LATER)
     assert newest == datetime(2026, 1, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Asia/Kolkata", "America/Santiago"])
+def test_a_date_lies_in_the_window_of_its_own_calendar_day(warehouse: str, zone: str) -> None:
+    run(
+        warehouse,
+        "DROP TABLE IF EXISTS days",
+        "CREATE TABLE days (id INT, phone VARCHAR(20), u DATE)",
+        *(f"INSERT INTO days VALUES ({day}, '1', '2025-09-0{day}')" for day in range(4, 9)),
+        "INSERT INTO days VALUES (9, '1', NULL)",
+    )
+
+    def local(day: int, hour: int = 0) -> datetime:
+        return datetime(2025, 9, day, hour, tzinfo=ZoneInfo(zone))
+
+    # Santiago's 7 September begins at 1 o'clock.
+    expected = {
+        (local(6), local(7)): {"6"},
+        (local(7), local(8)): {"7"},
+        (local(5), local(8)): {"5", "6", "7"},
+        (local(6, 9), local(6, 10)): {"6"},
+        (local(5, 22), local(7)): {"5", "6"},
+    }
+    for relation in ({"table": "days"}, {"query": "SELECT * FROM days"}):
+        if "sqlite" in warehouse and "query" in relation:
+            continue  # SQLite does not tell what a query's columns are
+        leads = config(**({"table": None} | relation | {"phone": "phone", "updated_at": "u"}))
+        for (start, end), days in expected.items():
+            assert set(read(leads, warehouse, ["id"], Window(start, end))["id"].to_pylist()) == days
+
+
+def test_a_cursor_within_a_day_reads_all_of_it(warehouse: str) -> None:
+    run(
+        warehouse,
+        "DROP TABLE IF EXISTS days",
+        "CREATE TABLE days (id INT, phone VARCHAR(20), u DATE)",
+        "INSERT INTO days VALUES (1, '1', '2026-01-02'), (2, '1', '2026-01-03'), (3, '1', NULL)",
+    )
+    leads = config(table="days", phone="phone", updated_at="u")
+    source = open_source(leads, warehouse_url=warehouse, columns=["id"], window=Since(NOON))
+    assert {key for batch in source.batches() for key in batch["id"].to_pylist()} == {"2", "3"}
+    newest = newest_moment(leads, warehouse_url=warehouse, since=None, until=NOON)
+    assert newest == datetime(2026, 1, 3, tzinfo=UTC)
 
 
 def test_a_sqlite_moment_is_found_in_every_spelling(tmp_path: Path) -> None:
