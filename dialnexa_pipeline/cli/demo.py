@@ -20,6 +20,18 @@ from dialnexa_pipeline.settings import Settings
 SYNCS = ("home_loans", "product_offers")
 # A call of the demo is over before its result is asked for; in the UI it takes minutes.
 _DEMO_STEP_SECONDS, _DEV_STEP_SECONDS = 0.02, 60
+# What would lead the demo to somebody's own data, runs or leads.
+_LEAD_ELSEWHERE = (
+    "DIALNEXA_API_KEY",
+    "DIALNEXA_BASE_URL",
+    "DIALNEXA_LEDGER_URL",
+    "DIALNEXA_STORE_URL",
+    "DIALNEXA_WAREHOUSE_URL",
+    "DIALNEXA_DBT_TARGET",
+    "DIALNEXA_DUCKDB_PATH",
+    "DAGSTER_HOME",
+    "DAGSTER_PROJECT_ENV_FILE_PATHS",
+)
 # Runs of one sync queue, whoever launches them. A run whose process was killed is given up in the
 # end, because the others would wait for it for ever.
 DAGSTER_YAML = """\
@@ -50,7 +62,7 @@ def run_demo(console: Console) -> None:
     Raises:
         DialNexaError: the run failed; the sentence names the failed step's error.
     """
-    settings = Settings.from_environment()
+    settings = _embedded(console)
     with _environment(settings) as sandbox:
         sandbox.behave(step_seconds=_DEMO_STEP_SECONDS)
         before = sandbox.count_leads()
@@ -75,7 +87,7 @@ def run_demo(console: Console) -> None:
 
 def run_dev(console: Console, port: int) -> int:
     """The Dagster UI over the demo's data; returns the UI's exit code."""
-    settings = Settings.from_environment()
+    settings = _embedded(console)
     with _environment(settings) as sandbox:
         sandbox.behave(step_seconds=_DEV_STEP_SECONDS)
         console.print(f"Sandbox at {sandbox.base_url}. Dagster UI: http://127.0.0.1:{port}")
@@ -84,13 +96,37 @@ def run_dev(console: Console, port: int) -> int:
         # A shell that started this in the background has SIGINT ignored, which the UI would
         # inherit and then ignore SIGTERM too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
-        ui = subprocess.Popen([*command, "-p", str(port), "-h", "127.0.0.1"])
+        workspace = Path(__file__).parents[2] / "workspace.yaml"
+        command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace)]
+        command += ["-p", str(port), "-h", "127.0.0.1"]
+        ui = subprocess.Popen(command, cwd=_empty_folder(settings))
         try:
             return ui.wait()
         except KeyboardInterrupt:
             ui.terminate()
             return ui.wait()
+
+
+def _embedded(console: Console) -> Settings:
+    """Settings whose every file lies under the demo's home; this process forgets all others."""
+    home = Settings.from_environment().home
+    ignored = [name for name in _LEAD_ELSEWHERE if os.environ.pop(name, "")]
+    if ignored:
+        console.print(
+            f"This uses its own files in {home} and its own sandbox; it ignores "
+            f"{', '.join(ignored)}.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    return Settings.from_environment({"DIALNEXA_HOME": str(home)})
+
+
+def _empty_folder(settings: Settings) -> Path:
+    """Where Dagster works: a `.env` beside it would overrule the environment."""
+    folder = settings.home / "dagster" / "cwd"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @contextmanager
@@ -101,14 +137,14 @@ def _environment(settings: Settings) -> Generator[SandboxServer]:
     config = dagster_home / "dagster.yaml"
     if not config.exists():
         config.write_text(DAGSTER_YAML, encoding="utf-8")
-    os.environ.setdefault("DAGSTER_HOME", str(dagster_home))
-    os.environ.setdefault("DIALNEXA_HOME", str(settings.home))
+    os.environ["DAGSTER_HOME"] = str(dagster_home)
+    os.environ["DIALNEXA_HOME"] = str(settings.home)
     # dbt is looked for on PATH, and the command may have been called without activating it.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     if not _manifest_is_fresh():
         # As under `dagster dev`: dagster-dbt parses the dbt project when definitions load.
         os.environ.setdefault("DAGSTER_IS_DEV_CLI", "1")
-    os.environ.setdefault("DIALNEXA_DUCKDB_PATH", str(settings.home / "warehouse.duckdb"))
+    os.environ["DIALNEXA_DUCKDB_PATH"] = str(settings.home / "warehouse.duckdb")
     with SandboxServer(state_path=settings.home / "sandbox.db") as sandbox:
         os.environ["DIALNEXA_BASE_URL"] = sandbox.base_url
         os.environ["DIALNEXA_API_KEY"] = sandbox.api_key
@@ -135,7 +171,9 @@ def _run_job(settings: Settings) -> None:
     command = [sys.executable, "-m", "dagster", "job", "execute"]
     command += ["-m", "dialnexa_pipeline.definitions", "-j", "demo"]
     with log.open("w", encoding="utf-8") as output:
-        done = subprocess.run(command, stdout=output, stderr=output, check=False)
+        done = subprocess.run(
+            command, stdout=output, stderr=output, check=False, cwd=_empty_folder(settings)
+        )
     if done.returncode != 0:
         tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-25:])
         raise DialNexaError(f"The demo's run failed; the whole log is in {log}. It ends:\n{tail}")
