@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.yaml_documents import read_documents
 
 COMPONENT_TYPES = frozenset(
     {
@@ -34,12 +34,17 @@ def find_syncs(project: Path) -> list[FoundSync]:
     found: list[FoundSync] = []
     for path in sorted(_yaml_files(project)):
         try:
-            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, UnicodeDecodeError, OSError):
+            documents = read_documents(path.read_text(encoding="utf-8"))
+        except (ConfigError, UnicodeDecodeError, OSError):
             continue
         for document in documents:
-            if isinstance(document, dict) and document.get("type") in COMPONENT_TYPES:
-                found.append(_read_sync(path, document.get("attributes") or {}))
+            value = document.value
+            if not isinstance(value, dict) or value.get("type") not in COMPONENT_TYPES:
+                continue
+            if document.repeated:
+                found.append(FoundSync(path, None, "; ".join(document.repeated)))
+            else:
+                found.append(_read_sync(path, value.get("attributes") or {}))
     return found
 
 

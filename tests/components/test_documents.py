@@ -1,0 +1,70 @@
+"""What a YAML document says is what a sync does: Dagster and the commands read it alike."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dagster.components.core.component_tree import ComponentTreeException
+from dagster.components.testing import create_defs_folder_sandbox
+
+from dialnexa_pipeline.components import LeadSyncComponent
+from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.project import sync_named
+from dialnexa_pipeline.sync import SyncConfig
+from tests.components.conftest import BASE
+
+SYNC = "type: dialnexa_pipeline.LeadSyncComponent\n"
+
+
+def written(**changes: Any) -> str:
+    """The document of a sync."""
+    return SYNC + yaml.safe_dump({"attributes": {**BASE, **changes}})
+
+
+def of_commands(folder: Path, text: str, name: str = "loans") -> SyncConfig:
+    """The sync as the commands of `dialnexa` read it."""
+    (folder / "defs.yaml").write_text(text, encoding="utf-8")
+    return sync_named(name, folder)
+
+
+def of_dagster(text: str) -> SyncConfig:
+    """The sync as Dagster loads it; Dagster shows its own error and, below, the cause."""
+    with create_defs_folder_sandbox() as sandbox:
+        folder = sandbox.defs_folder_path / "loans"
+        folder.mkdir()
+        (folder / "defs.yaml").write_text(text, encoding="utf-8")
+        with sandbox.build_component_tree() as tree:
+            try:
+                (component,) = tree.get_all_components(LeadSyncComponent)
+            except ComponentTreeException as error:
+                raise error.__cause__ or error from None
+            return component.config
+
+
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [
+        ("  workflow: wf_other\n", "workflow: line {} gives this key again after line"),
+        ("  guard: {max_leads: 5, max_leads: 500}\n", "guard.max_leads: line {} gives this key"),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused_with_its_line(
+    tmp_path: Path, again: str, said: str
+) -> None:
+    text = written() + again
+    sentence = said.format(len(text.splitlines()))
+    with pytest.raises(ConfigError) as by_commands:
+        of_commands(tmp_path, text)
+    assert str(tmp_path / "defs.yaml") in str(by_commands.value)
+    assert sentence in str(by_commands.value)
+    with pytest.raises(ConfigError, match=r"defs\.yaml: ") as by_dagster:
+        of_dagster(text)
+    assert sentence in str(by_dagster.value)
+
+
+def test_a_key_that_an_anchor_merges_in_may_be_given_again(tmp_path: Path) -> None:
+    text = written() + "  guard: {<<: &usual {max_leads: 5}, max_growth: 3}\n"
+    text += "  checks: {<<: {min_rejected: 1}, min_rejected: 2}\n"
+    for sync in (of_commands(tmp_path, text), of_dagster(text)):
+        assert (sync.guard.max_leads, sync.checks.min_rejected) == (5, 2)
