@@ -15,6 +15,8 @@ from dialnexa_pipeline.strict_model import StrictModel
 
 _UNITS = {"kb": 1_000, "mb": 1_000_000, "kib": 1_024, "mib": 1_048_576, "b": 1, "": 1}
 _DURATIONS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+# Longer was meant otherwise, and no calendar can be turned back so far.
+_LONGEST = timedelta(days=36_500)
 
 
 def _bytes(value: object) -> object:
@@ -32,6 +34,8 @@ def _dedupe(value: object) -> object:
     found = _read_duration(value)
     if found is None:
         raise ValueError(f"{value!r} is neither 'forever' nor a duration such as 30d or 12h")
+    if not found:
+        raise ValueError(f"{value!r} would call everybody again in each run; write 30d or forever")
     return found
 
 
@@ -46,7 +50,15 @@ def _read_duration(value: object) -> timedelta | None:
     if isinstance(value, timedelta):
         return value
     match = re.fullmatch(r"(\d+)([mhdw])", value.strip()) if isinstance(value, str) else None
-    return timedelta(**{_DURATIONS[match[2]]: int(match[1])}) if match is not None else None
+    if match is None:
+        return None
+    try:
+        found = timedelta(**{_DURATIONS[match[2]]: int(match[1])})
+    except (OverflowError, ValueError):
+        found = timedelta.max
+    if found > _LONGEST:
+        raise ValueError(f"{match[0][:20]!r} is longer than a hundred years; write a shorter one")
+    return found
 
 
 def spell_duration(length: timedelta) -> str:
@@ -101,7 +113,7 @@ _FullScan = Annotated[
 _Dedupe = Annotated[
     timedelta | None,
     BeforeValidator(_dedupe),
-    WithJsonSchema({"type": ["string", "null"], "pattern": r"^(forever|\d+[mhdw])$"}),
+    WithJsonSchema({"type": ["string", "null"], "pattern": r"^(forever|0*[1-9]\d*[mhdw])$"}),
 ]
 _Preflight = Annotated[
     Literal["enforce", "warn", "off"],

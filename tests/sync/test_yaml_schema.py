@@ -68,6 +68,7 @@ def test_the_schema_takes_every_form_of_a_value() -> None:
         (["batch"], "format", "json", "'json' is not one of ['csv', 'xlsx']"),
         ([], "in_doubt", "resend", "'resend' is not one of ['replan', 'hold']"),
         ([], "dedupe", "a month", "'a month' does not match"),
+        ([], "dedupe", "0d", "'0d' does not match"),
         ([], "phone_types", ["cell"], "'cell' is not one of"),
         ([], "required_variables", "name", "'name' is not of type 'array'"),
     ],
