@@ -8,7 +8,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.strict_model import problems
 from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.templates import fill, of_environment
 from dialnexa_pipeline.yaml_documents import read_documents
 
 COMPONENT_TYPES = frozenset(
@@ -73,12 +75,11 @@ def _yaml_files(project: Path) -> Iterator[Path]:
 
 
 def _read_sync(path: Path, attributes: object) -> FoundSync:
+    """As Dagster reads it: checked as it is written, and again with its templates filled in."""
     try:
-        return FoundSync(path, SyncConfig.model_validate(attributes))
+        written = SyncConfig.model_validate(attributes).model_dump(exclude_unset=True)
+        return FoundSync(path, SyncConfig.model_validate(fill(written, of_environment)))
+    except ConfigError as error:
+        return FoundSync(path, None, str(error))
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'attributes'}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_input=False, include_url=False)
-        ]
-        return FoundSync(path, None, "; ".join(problems))
+        return FoundSync(path, None, problems(error))

@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 
 class StrictModel(BaseModel):
@@ -22,3 +22,12 @@ class StrictModel(BaseModel):
                     meant = f"did you mean {close[0]!r}? " if close else ""
                     raise ValueError(f"unknown key {key!r}; {meant}choices: {', '.join(known)}")
         return given
+
+
+def problems(error: ValidationError) -> str:
+    """What is wrong with a model, each problem with its key."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'attributes'}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_input=False, include_url=False)
+    )

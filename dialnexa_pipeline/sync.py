@@ -12,6 +12,7 @@ from dialnexa_pipeline.leads import ScreeningConfig, validate_variables
 from dialnexa_pipeline.phones import PHONE_TYPES
 from dialnexa_pipeline.sources import SourceConfig
 from dialnexa_pipeline.strict_model import StrictModel
+from dialnexa_pipeline.templates import is_template
 
 _UNITS = {"kb": 1_000, "mb": 1_000_000, "kib": 1_024, "mib": 1_048_576, "b": 1, "": 1}
 _DURATIONS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -350,7 +351,7 @@ class SyncConfig(StrictModel):
                 raise ValueError(
                     f"phone_types names {phone_type!r}; choices: {', '.join(sorted(PHONE_TYPES))}"
                 )
-        if self.timezone not in available_timezones():
+        if not is_template(self.timezone) and self.timezone not in available_timezones():
             raise ValueError(
                 f"timezone {self.timezone!r} is not an IANA zone such as Asia/Kolkata or UTC"
             )

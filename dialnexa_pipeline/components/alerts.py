@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 from dialnexa_pipeline.alerts import AlertsConfig, MailMessenger, Messenger
 from dialnexa_pipeline.components.alerting import alerts_sensor, digest_job, digest_schedule
 from dialnexa_pipeline.components.alerts_scaffolding import AlertsScaffolder
-from dialnexa_pipeline.components.documents import refuse_unclear_document
+from dialnexa_pipeline.components.documents import configured
 from dialnexa_pipeline.components.slack import SlackMessenger
 from dialnexa_pipeline.errors import ConfigError
 
@@ -30,10 +30,7 @@ class AlertsComponent(dg.Component):
         cls, attributes: BaseModel | None, context: dg.ComponentLoadContext
     ) -> "AlertsComponent":
         assert isinstance(attributes, AlertsConfig)
-        refuse_unclear_document(context)
-        written = attributes.model_dump(exclude_unset=True)
-        resolved = context.resolution_context.resolve_value(written)
-        return cls(AlertsConfig.model_validate(resolved))
+        return cls(configured(attributes, context))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         return alerts_definitions(self.config)

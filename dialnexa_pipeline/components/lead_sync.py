@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from dialnexa_pipeline.components.assets import sync_assets
 from dialnexa_pipeline.components.automation import automation_sensor
-from dialnexa_pipeline.components.documents import refuse_unclear_document
+from dialnexa_pipeline.components.documents import configured
 from dialnexa_pipeline.components.ended_runs import SYNC_TAG
 from dialnexa_pipeline.components.progressed import lead_progress_asset
 from dialnexa_pipeline.components.reconciled import reconcile_job, reconcile_sensor
@@ -33,10 +33,7 @@ class LeadSyncComponent(dg.Component):
         cls, attributes: BaseModel | None, context: dg.ComponentLoadContext
     ) -> "LeadSyncComponent":
         assert isinstance(attributes, SyncConfig)
-        refuse_unclear_document(context)
-        written = attributes.model_dump(exclude_unset=True)
-        resolved = context.resolution_context.resolve_value(written)
-        return cls(SyncConfig.model_validate(resolved))
+        return cls(configured(attributes, context))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         return sync_definitions(self.config)

@@ -68,3 +68,64 @@ def test_a_key_that_an_anchor_merges_in_may_be_given_again(tmp_path: Path) -> No
     text += "  checks: {<<: {min_rejected: 1}, min_rejected: 2}\n"
     for sync in (of_commands(tmp_path, text), of_dagster(text)):
         assert (sync.guard.max_leads, sync.checks.min_rejected) == (5, 2)
+
+
+TEMPLATES = {
+    "workflow": "{{ env.TEST_WORKFLOW }}",
+    "timezone": "{{ env('TEST_ZONE', 'Asia/Kolkata') }}",
+    "variables": {"name": "{{ env.TEST_COLUMN or 'name' }}"},
+    "guard": {"max_leads": 7},
+}
+
+
+@pytest.mark.parametrize("workflow", ["wf_1", "0123", "123", "1e5x", "true story"])
+def test_templates_are_filled_in_by_the_commands_as_by_dagster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workflow: str
+) -> None:
+    monkeypatch.setenv("TEST_WORKFLOW", workflow)
+    text = written(**TEMPLATES)
+    for sync in (of_commands(tmp_path, text), of_dagster(text)):
+        assert (sync.workflow, sync.timezone) == (workflow, "Asia/Kolkata")
+        assert sync.variables == {"name": "name"}
+
+
+def test_text_that_is_no_template_stays_as_it_is_written(tmp_path: Path) -> None:
+    text = written(workflow="123", variables={"name": "True"})
+    for sync in (of_commands(tmp_path, text), of_dagster(text)):
+        assert (sync.workflow, sync.variables["name"]) == ("123", "True")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"workflow": "{{ env.TEST_UNSET }}"}, "workflow: its template gives nothing; set the"),
+        ({"timezone": "{{ env('TEST_ZONE') }}"}, "timezone 'Bombay' is not an IANA zone"),
+    ],
+)
+def test_a_template_without_a_sensible_value_is_refused_with_its_file_and_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setenv("TEST_ZONE", "Bombay")
+    text = written(**changes)
+    for read in (lambda: of_commands(tmp_path, text), lambda: of_dagster(text)):
+        with pytest.raises(ConfigError, match=r"defs\.yaml: ") as caught:
+            read()
+        assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ env('TEST_UNSET') }}", "workflow: the environment variable TEST_UNSET is not set"),
+        ("{{ my_workflow }}", "workflow: its template cannot be filled in outside Dagster"),
+        ("{{ my.workflow() }}", "workflow: its template cannot be filled in outside Dagster"),
+        ("{{ env.", "workflow: its template cannot be filled in outside Dagster"),
+        ("{{ 1 + 'a' }}", "workflow: its template cannot be filled in outside Dagster"),
+    ],
+)
+def test_a_command_says_which_template_it_cannot_fill_in(
+    tmp_path: Path, template: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"defs\.yaml: ") as caught:
+        of_commands(tmp_path, written(workflow=template))
+    assert said in str(caught.value)
