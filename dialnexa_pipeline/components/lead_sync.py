@@ -11,6 +11,7 @@ from dialnexa_pipeline.components.progressed import lead_progress_asset
 from dialnexa_pipeline.components.reconciled import reconcile_job, reconcile_sensor
 from dialnexa_pipeline.components.scaffolding import LeadSyncScaffolder
 from dialnexa_pipeline.components.schedules import sync_schedule
+from dialnexa_pipeline.project import refuse_second
 from dialnexa_pipeline.sync import ProgressConfig, SyncConfig
 
 # Not the sync's own tag: a long list must not keep a run that sends waiting in the queue.
@@ -33,7 +34,9 @@ class LeadSyncComponent(dg.Component):
         cls, attributes: BaseModel | None, context: dg.ComponentLoadContext
     ) -> "LeadSyncComponent":
         assert isinstance(attributes, SyncConfig)
-        return cls(configured(attributes, context))
+        config = configured(attributes, context)
+        refuse_second(config.name, context.defs_module_path)
+        return cls(config)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         return sync_definitions(self.config)

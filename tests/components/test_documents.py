@@ -28,12 +28,12 @@ def of_commands(folder: Path, text: str, name: str = "loans") -> SyncConfig:
     return sync_named(name, folder)
 
 
-def of_dagster(text: str) -> SyncConfig:
+def of_dagster(text: str, *more: str) -> SyncConfig:
     """The sync as Dagster loads it; Dagster shows its own error and, below, the cause."""
     with create_defs_folder_sandbox() as sandbox:
         folder = sandbox.defs_folder_path / "loans"
         folder.mkdir()
-        (folder / "defs.yaml").write_text(text, encoding="utf-8")
+        (folder / "defs.yaml").write_text("---\n".join([text, *more]), encoding="utf-8")
         with sandbox.build_component_tree() as tree:
             try:
                 (component,) = tree.get_all_components(LeadSyncComponent)
@@ -129,3 +129,10 @@ def test_a_command_says_which_template_it_cannot_fill_in(
     with pytest.raises(ConfigError, match=r"defs\.yaml: ") as caught:
         of_commands(tmp_path, written(workflow=template))
     assert said in str(caught.value)
+
+
+def test_dagster_names_the_files_of_two_syncs_with_one_name() -> None:
+    with pytest.raises(ConfigError) as caught:
+        of_dagster(written(), written(workflow="wf_other"))
+    assert "2 syncs have the name 'loans', in " in str(caught.value)
+    assert str(caught.value).count("defs.yaml") == 2
