@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +14,25 @@ from typing import IO
 
 from upath import UPath
 
-from dialnexa_pipeline.errors import StoreError
+from dialnexa_pipeline.errors import ConfigError, StoreError
 
 _PIECE_BYTES = 1024 * 1024
 # Whoever logs in, and what follows the path: `ftp://user:password@host/folder?token=…`.
 _SECRETS = re.compile(r"(?<=://)[^/@\s]*@|\?\S*")
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+", re.IGNORECASE)
+# What fsspec needs besides itself, by the scheme of the URL.
+_PACKAGES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "sftp": "paramiko",
+    "ssh": "paramiko",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +52,14 @@ class Store:
 
     Attributes:
         shown: the URL without user, password and parameters.
+
+    Raises:
+        ConfigError: the URL names no storage, or one whose package is not installed.
     """
 
     def __init__(self, url: str) -> None:
         self.shown = _SECRETS.sub("", url.rstrip("/"))
-        root = UPath(url.rstrip("/"))
+        root = _root_of(url)
         self._is_local = root.protocol in {"", "file", "local"}
         # A local URL is a path from here on: `file:///folder` names the same files as `/folder`.
         self._root = UPath(root.path) if self._is_local else root
@@ -138,6 +155,34 @@ class Store:
                 self.delete(path)
                 expired += 1
         return expired
+
+
+def _root_of(url: str) -> UPath:
+    scheme, _, rest = url.partition(":")
+    if _SCHEME.fullmatch(scheme) and url != scheme and not rest.strip("/"):
+        raise ConfigError(
+            f"DIALNEXA_STORE_URL is {url!r}, which names no folder or bucket; write for example "
+            "s3://bucket/prefix."
+        )
+    try:
+        root = UPath(url.rstrip("/"))
+        # The package of the storage is imported here, and not in the middle of a run. A server that
+        # does not answer is told of by whoever reads or writes.
+        with suppress(OSError):
+            _ = root.fs
+    except ImportError:
+        package = _PACKAGES.get(scheme)
+        advice = f"it with `pip install {package}`" if package else "its fsspec package"
+        raise ConfigError(
+            f"DIALNEXA_STORE_URL begins with {scheme}://, and no package for that is installed. "
+            f"Install {advice}, or correct the URL."
+        ) from None
+    except (ValueError, TypeError):
+        raise ConfigError(
+            f"DIALNEXA_STORE_URL begins with {scheme}:, which is no storage that fsspec opens by "
+            "its URL; write a folder, or for example s3://bucket/prefix."
+        ) from None
+    return root
 
 
 def _said(error: OSError) -> str:

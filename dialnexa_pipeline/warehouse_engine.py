@@ -42,8 +42,8 @@ def warehouse_engine(url: sa.URL, connect_args: dict[str, Any]) -> sa.Engine:
         )
     except (NoSuchModuleError, ModuleNotFoundError):
         extra = _EXTRAS.get(url.get_backend_name())
-        advice = f'pip install "dialnexa-pipeline[{extra}]"' if extra else "its SQLAlchemy dialect"
+        package = f'it with `pip install "dialnexa-pipeline[{extra}]"`' if extra else None
         raise ConfigError(
             f"DIALNEXA_WAREHOUSE_URL begins with {url.drivername}://, and no driver for that is "
-            f"installed. Install {advice}, or correct the URL."
+            f"installed. Install {package or 'its SQLAlchemy dialect'}, or correct the URL."
         ) from None

@@ -32,7 +32,9 @@ def test_what_is_no_url_is_refused_and_not_repeated(text: str) -> None:
 
 def test_a_missing_driver_of_the_record_tables_is_named() -> None:
     with (
-        pytest.raises(ConfigError, match=r'Install pip install "dialnexa-pipeline\[snowflake\]"'),
+        pytest.raises(
+            ConfigError, match=r'Install it with `pip install "dialnexa-pipeline\[snowflake\]"`'
+        ),
         open_records("snowflake://u:hunter2@account/d"),
     ):
         pass

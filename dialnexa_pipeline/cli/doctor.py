@@ -130,7 +130,8 @@ def _examine_words(settings: Settings) -> Iterator[Finding]:
         with Ledger(settings.ledger_url) as ledger:
             stops = ledger.switches.standing()
             held = ledger.approvals.held()
-    except DialNexaError:
+    except Exception:
+        # The finding of the ledger says why.
         return
     for stop in stops:
         option = "" if stop.sync is None else f" --sync {stop.sync}"
@@ -147,6 +148,10 @@ def _finding(what: str, look: Callable[[], str], mend: str) -> Finding:
         return Finding(what, True, look())
     except (DialNexaError, OSError) as error:
         return Finding(what, False, str(error), mend)
+    except Exception as error:
+        # Drivers and storage packages raise what they like, and their words may hold secrets.
+        said = f"It ended with {type(error).__name__}, an error of a driver or package below."
+        return Finding(what, False, said, mend)
 
 
 def _ledger(settings: Settings) -> str:

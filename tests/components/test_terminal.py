@@ -38,6 +38,12 @@ def next_of(project: Project, exit_code: int = 0) -> str:
     return said
 
 
+def findings_of(project: Project, exit_code: int = 0) -> list[dict[str, Any]]:
+    """What the doctor finds wrong."""
+    told = document("doctor", "--project", str(project.folder), exit_code=exit_code)
+    return [each for each in told["findings"] if not each["ok"]]
+
+
 def test_the_doctor_ends_with_the_command_to_run_next(
     own: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,3 +155,24 @@ def test_a_bar_is_shown_on_a_terminal_only(own: Project) -> None:
         assert "Rows read" not in done.stdout
     piped = subprocess.run(words, capture_output=True, text=True, check=True)
     assert piped.stderr == ""
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/leads", "foo://x"])
+def test_the_doctor_outlives_a_store_that_cannot_be_opened(
+    own: Project, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DIALNEXA_STORE_URL", url)
+    wrong = findings_of(own, exit_code=1)
+    assert [each["what"] for each in wrong] == ["store"]
+    assert "DIALNEXA_STORE_URL begins with" in wrong[0]["said"]
+
+
+def test_the_doctor_outlives_what_no_package_should_raise(
+    own: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(_path: str) -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr("dialnexa_pipeline.cli.doctor.Store", break_off)
+    (wrong,) = findings_of(own, exit_code=1)
+    assert wrong["said"].startswith("It ended with RuntimeError")

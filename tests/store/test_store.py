@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dialnexa_pipeline import StoreResource
-from dialnexa_pipeline.errors import StoreError
+from dialnexa_pipeline.errors import ConfigError, StoreError
 from dialnexa_pipeline.store import Store
 
 
@@ -60,3 +60,18 @@ def test_old_files_expire_and_no_part_file_is_left(tmp_path: Path) -> None:
     assert store.expire("a", timedelta(days=1)) == 0
     assert store.expire("a", timedelta(seconds=-5)) == 1
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("s3://bucket/leads", "begins with s3://, .* Install it with `pip install s3fs`"),
+        ("gs://bucket", "begins with gs://, .* Install it with `pip install gcsfs`"),
+        ("foo://key:hunter2@x", "begins with foo:, which is no storage that fsspec opens"),
+        ("s3://", "'s3://', which names no folder or bucket"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_refused_in_a_sentence(url: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"DIALNEXA_STORE_URL (is )?{said}") as caught:
+        Store(url)
+    assert "hunter2" not in str(caught.value)
