@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from dialnexa_pipeline.cron import check_cron
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.leads import ScreeningConfig, validate_variables
 from dialnexa_pipeline.phones import PHONE_TYPES
@@ -16,6 +17,8 @@ from dialnexa_pipeline.templates import is_template
 
 _UNITS = {"kb": 1_000, "mb": 1_000_000, "kib": 1_024, "mib": 1_048_576, "b": 1, "": 1}
 _DURATIONS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+# As Dagster reads an owner.
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 # Longer was meant otherwise, and no calendar can be turned back so far.
 _LONGEST = timedelta(days=36_500)
 
@@ -95,6 +98,17 @@ def _full_scan(value: object) -> object:
     return found
 
 
+def _cron(value: object) -> object:
+    return check_cron(value) if isinstance(value, str) and not is_template(value) else value
+
+
+def _owner(value: object) -> object:
+    is_owner = isinstance(value, str) and (_MAIL.fullmatch(value) or value[:5] == "team:" != value)
+    if is_owner or is_template(value):
+        return value
+    raise ValueError(f"{value!r} is no owner; write an e-mail address, or team:name")
+
+
 # What YAML may say, for editors and `dg check yaml`; the validators make the Python value of it.
 _Size = Annotated[
     int,
@@ -122,6 +136,8 @@ _Preflight = Annotated[
     WithJsonSchema({"enum": ["enforce", "warn", "off", False]}),
 ]
 _PhoneType = Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(PHONE_TYPES)})]
+_Cron = Annotated[str, BeforeValidator(_cron)]
+_Owner = Annotated[str, BeforeValidator(_owner)]
 _Freshness = Annotated[
     timedelta | Literal["off"] | None,
     BeforeValidator(_freshness),
@@ -219,7 +235,7 @@ _Cursor = Annotated[
 class ProgressConfig(StrictModel):
     """Whether and when the statuses of enrolled leads are fetched."""
 
-    schedule: str | None = Field(
+    schedule: _Cron | None = Field(
         default=None, description="Cron of the job `<sync>_progress`, in the sync's time zone."
     )
 
@@ -302,7 +318,7 @@ class SyncConfig(StrictModel):
         description="How old the last sending may be before the asset is overdue: 26h, or off. "
         "Without it a sync with a schedule may miss one tick by two hours.",
     )
-    schedule: str | None = Field(default=None, description="Cron of the sync's job.")
+    schedule: _Cron | None = Field(default=None, description="Cron of the sync's job.")
     automation: Literal["after_upstream"] | None = Field(
         default=None,
         description="after_upstream: the sensor `<sync>_automation` starts a run each time "
@@ -328,7 +344,7 @@ class SyncConfig(StrictModel):
         description="`true`, or a schedule: the job `<sync>_progress` lists the sync's workflows "
         "and records how far each enrolled lead has come. Without it they are not listed.",
     )
-    owners: list[str] = Field(
+    owners: list[_Owner] = Field(
         default_factory=list, description="Dagster owners of the assets: e-mails or team:name."
     )
 
@@ -346,6 +362,8 @@ class SyncConfig(StrictModel):
                     f"required_variables names {header!r}, which is not among the variables: "
                     f"{', '.join(self.variables) or 'none'}"
                 )
+        if not self.phone_types:
+            raise ValueError("phone_types names none, so nobody could be called; leave it out")
         for phone_type in self.phone_types:
             if phone_type not in PHONE_TYPES:
                 raise ValueError(

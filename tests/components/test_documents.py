@@ -73,6 +73,8 @@ def test_a_key_that_an_anchor_merges_in_may_be_given_again(tmp_path: Path) -> No
 TEMPLATES = {
     "workflow": "{{ env.TEST_WORKFLOW }}",
     "timezone": "{{ env('TEST_ZONE', 'Asia/Kolkata') }}",
+    "schedule": "{{ env.TEST_CRON or '0 9 * * *' }}",
+    "owners": ["{{ env.TEST_OWNER or 'team:growth' }}"],
     "variables": {"name": "{{ env.TEST_COLUMN or 'name' }}"},
     "guard": {"max_leads": 7},
 }
@@ -86,7 +88,8 @@ def test_templates_are_filled_in_by_the_commands_as_by_dagster(
     text = written(**TEMPLATES)
     for sync in (of_commands(tmp_path, text), of_dagster(text)):
         assert (sync.workflow, sync.timezone) == (workflow, "Asia/Kolkata")
-        assert sync.variables == {"name": "name"}
+        assert (sync.variables, sync.owners) == ({"name": "name"}, ["team:growth"])
+        assert sync.schedule == "0 9 * * *"
 
 
 def test_text_that_is_no_template_stays_as_it_is_written(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ GOOD: dict[str, Any] = {
         ({"variables": {"Phone_Number": "a"}}, "would collide with 'phone_number'"),
         ({"required_variables": ["city"]}, "required_variables names 'city'"),
         ({"phone_types": ["cellphone"]}, "phone_types names 'cellphone'; choices: "),
+        ({"phone_types": []}, "phone_types names none, so nobody could be called; leave it out"),
+        ({"schedule": "0 9 * *"}, "'0 9 * *' has 4 of the five fields of a cron schedule"),
+        ({"schedule": "99 9 * * *"}, "'99 9 * * *' is no cron schedule: its minute is not one"),
+        ({"progress": {"schedule": "hourly"}}, "'hourly' has 1 of the five fields"),
+        ({"owners": ["bob"]}, "'bob' is no owner; write an e-mail address, or team:name"),
+        ({"owners": ["team:"]}, "'team:' is no owner"),
         ({"timezone": "Bombay"}, "'Bombay' is not an IANA zone"),
         ({"partitions": {"every": "day", "start": "2026-01-01"}}, "partitions need source.updated"),
         ({"cursor": True}, "cursor needs source.updated_at"),
@@ -113,3 +119,8 @@ def test_a_sync_that_names_updated_at_keeps_a_cursor(
     source = {**GOOD["source"], "updated_at": "u"}
     sync = SyncConfig.model_validate({**GOOD, "source": source, **changes})
     assert (sync.incremental is not None) == keeps_one
+
+
+def test_owners_are_people_or_teams() -> None:
+    owners = ["meena@example.com", "team:growth"]
+    assert SyncConfig.model_validate({**GOOD, "owners": owners}).owners == owners
