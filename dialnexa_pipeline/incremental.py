@@ -1,4 +1,4 @@
-"""What a run of a sync with a cursor reads: what changed, or everything and why."""
+"""What a run of a sync with a cursor reads, and when what was read is out of date."""
 
 import hashlib
 import json
@@ -11,6 +11,8 @@ from dialnexa_pipeline.ledger import Cursor, Ledger, PlanRead
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.sources import Since, newest_moment, open_source
 from dialnexa_pipeline.sync import CursorConfig, SyncConfig, spell_duration
+
+_VERSIONS = (METADATA_VERSION, version("dialnexa-pipeline"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +77,29 @@ def _why_everything(cursor: Cursor, config: CursorConfig) -> str | None:
     return None
 
 
+def screening_fingerprint(config: SyncConfig) -> str:
+    """Of all that screening depends on besides the rows; leads screened under another one stay."""
+    windows = config.partitions
+    cut = [windows.every, str(windows.look_back), config.timezone] if windows is not None else None
+    return _digest([*_screening_of(config), cut, *_VERSIONS])
+
+
 def _fingerprint(config: SyncConfig, warehouse_url: str) -> str:
     """Of all that decides a row's outcome besides the row; another one wants a full scan."""
     columns = config.source_columns
     place = open_source(config.source, warehouse_url=warehouse_url, columns=columns).description
-    parts = [*_settings_of(config), place, METADATA_VERSION, version("dialnexa-pipeline")]
+    settings = [*_screening_of(config), str(config.dedupe), config.preflight]
+    return _digest([*settings, place, *_VERSIONS])
+
+
+def _digest(parts: list[object]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def _settings_of(config: SyncConfig) -> Iterator[object]:
+def _screening_of(config: SyncConfig) -> Iterator[object]:
     yield config.source.model_dump()
     yield config.workflow
     yield config.workflow_column
     yield config.variables
     yield sorted(config.required_variables)
     yield sorted(config.phone_types)
-    yield str(config.dedupe)
-    yield config.preflight

@@ -38,9 +38,11 @@ from dialnexa_pipeline.enrolment import (
     lease_term,
     plan_leads,
     reconcile,
+    refuse_changed,
     refuse_outdated,
 )
 from dialnexa_pipeline.errors import DialNexaError
+from dialnexa_pipeline.incremental import screening_fingerprint
 from dialnexa_pipeline.ledger import Account, Ledger, Plan
 from dialnexa_pipeline.partitioning import covers, overlaps
 from dialnexa_pipeline.settings import Settings
@@ -79,6 +81,8 @@ def lead_batches_asset(config: SyncConfig) -> dg.AssetsDefinition:
         files = store.open()
         staged = staged_file(context, config, files)
         with ending_canceled(context), ledger.open() as opened:
+            # Before the new plan ends the one before it.
+            refuse_changed(files, staged, screening_fingerprint(config), config.name)
             _settle_doubts(context, config, dialnexa, opened)
             preflight = Preflight(config, dialnexa)
             plan = _begin_plan(context, config, opened)

@@ -40,7 +40,7 @@ from dialnexa_pipeline.components.windows import (
     window_of,
 )
 from dialnexa_pipeline.enrolment import SourceCorrections, stage_leads, staged_path
-from dialnexa_pipeline.incremental import Reading, next_reading
+from dialnexa_pipeline.incremental import Reading, next_reading, screening_fingerprint
 from dialnexa_pipeline.ledger import Count
 from dialnexa_pipeline.sources import KeysBroken, open_source
 from dialnexa_pipeline.store import Store
@@ -109,6 +109,7 @@ def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
                     sync.screening,
                     store.open(),
                     path,
+                    screened_as=screening_fingerprint(sync),
                     read=read,
                     corrections=corrections,
                     # A table has no order; a query or a file may be sorted by what matters most.

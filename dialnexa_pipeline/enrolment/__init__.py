@@ -24,6 +24,8 @@ from dialnexa_pipeline.enrolment.sending import send_plan
 from dialnexa_pipeline.enrolment.staging import (
     SampleRow,
     StagedLeads,
+    StagedUnderAnother,
+    refuse_changed,
     stage_leads,
     staged_path,
 )
@@ -55,6 +57,7 @@ __all__ = [
     "SourceCorrections",
     "StagedBeforeCorrection",
     "StagedLeads",
+    "StagedUnderAnother",
     "WithdrawReport",
     "activate_verified",
     "earlier_runs",
@@ -67,6 +70,7 @@ __all__ = [
     "owe_activations",
     "plan_leads",
     "reconcile",
+    "refuse_changed",
     "refuse_outdated",
     "send_plan",
     "stage_leads",

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from dialnexa_pipeline.enrolment.correcting import SourceCorrections
 from dialnexa_pipeline.enrolment.staged_file import writing_staged_file
-from dialnexa_pipeline.errors import StoreError
+from dialnexa_pipeline.errors import DialNexaError, StoreError
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import ScreeningConfig, blank_variables, screen
 from dialnexa_pipeline.ledger import PlanRead
@@ -26,6 +27,11 @@ from dialnexa_pipeline.store import Store
 _SAMPLE_ROWS = 20
 _DIGITS_OF_A_PHONE = 10
 _READ = b"dialnexa.read"
+_SCREENED_AS = b"dialnexa.screened_as"
+
+
+class StagedUnderAnother(DialNexaError):
+    """The sync was changed after these leads were screened: they may not be called any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +84,28 @@ def staged_read(schema: pa.Schema) -> PlanRead | None:
     return PlanRead.of_text(text) if text is not None else None
 
 
+def refuse_changed(store: Store, staged: str, screened_as: str, sync: str) -> None:
+    """Refuse leads that were screened under another configuration, or under an unknown one.
+
+    Raises:
+        StagedUnderAnother: the fingerprint of the file is not `screened_as`.
+    """
+    with store.open_local(staged) as local:
+        metadata = pq.read_schema(local).metadata or {}
+    if metadata.get(_SCREENED_AS) != screened_as.encode():
+        raise StagedUnderAnother(
+            f"Sync {sync!r} was changed since these leads were screened, or dialnexa-pipeline was "
+            f"updated. Nothing was planned; materialise {sync}/screened_leads again."
+        )
+
+
 def stage_leads(
     source: Source,
     screening: ScreeningConfig,
     store: Store,
     path: str,
     *,
+    screened_as: str = "",
     read: PlanRead | None = None,
     corrections: SourceCorrections | None = None,
     in_order: bool = True,
@@ -91,6 +113,7 @@ def stage_leads(
     """Screen the source batch by batch into `path`; nothing is claimed and nothing is sent.
 
     Args:
+        screened_as: fingerprint of the configuration, for `refuse_changed`.
         read: is written into the file, for the plan that is made of it.
         corrections: stand in for values of the source before these are screened.
         in_order: leads are planned in the source's order; else many of them by their numbers,
@@ -112,8 +135,10 @@ def stage_leads(
         schema = pa.schema([])
 
         def described(schema: pa.Schema) -> pa.Schema:
+            said: dict[bytes | str, bytes | str] = {_SCREENED_AS: screened_as}
             if read is not None:
-                schema = schema.with_metadata({_READ: read.as_text()})
+                said[_READ] = read.as_text()
+            schema = schema.with_metadata(said)
             return corrections.mark(schema) if corrections is not None else schema
 
         with writing_staged_file(local, described, in_order=in_order) as add:
