@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.leads import (
+    VARIABLE_PREFIX,
     Rotation,
     csv_file,
     csv_header_bytes,
@@ -42,6 +43,20 @@ class BatchLimits:
     max_bytes: int
     ref_column: str | None
     hold_absent: bool = False
+
+    def columns_of(self, leads: pa.Table, refs: pa.Array) -> pa.Table:
+        """What a file has of screened leads: phone_number, the variables, the correlation column.
+
+        Args:
+            refs: as many as leads.
+        """
+        columns: dict[str, pa.ChunkedArray | pa.Array] = {"phone_number": leads["phone"]}
+        for name in leads.column_names:
+            if name.startswith(VARIABLE_PREFIX):
+                columns[name.removeprefix(VARIABLE_PREFIX)] = leads[name]
+        if self.ref_column is not None:
+            columns[self.ref_column] = refs
+        return pa.table(columns)
 
     def header_bytes(self, columns: Sequence[str]) -> int:
         """The most bytes that a file holds beside its rows."""

@@ -20,6 +20,7 @@ from dialnexa_pipeline.behind import work_behind
 from dialnexa_pipeline.enrolment.destinations import Barred, Destinations, barred_of, counted
 from dialnexa_pipeline.enrolment.erasing import ErasedPeople, redact_staged
 from dialnexa_pipeline.enrolment.filling import BatchLimits, OpenBatches
+from dialnexa_pipeline.enrolment.fitting import refuse_too_large
 from dialnexa_pipeline.enrolment.in_flight import InFlight
 from dialnexa_pipeline.enrolment.lease import lease_term, planning_heartbeat
 from dialnexa_pipeline.enrolment.staged_file import (
@@ -31,9 +32,7 @@ from dialnexa_pipeline.enrolment.staging import staged_read
 from dialnexa_pipeline.enrolment.unclaimed import Unclaimed
 from dialnexa_pipeline.enrolment.writing import CLAIMED, KEY_HASH, ChunkWriter, PlannedChunk
 from dialnexa_pipeline.failpoints import reach
-from dialnexa_pipeline.leads import (
-    VARIABLE_PREFIX,
-)
+from dialnexa_pipeline.leads import VARIABLE_PREFIX
 from dialnexa_pipeline.ledger import (
     NOBODY,
     Account,
@@ -167,6 +166,7 @@ class _Planner:
     def plan(self, leads: pa.Table) -> PlannedChunk:
         """Plan one chunk of screened leads (columns as `leads.screen` gives them)."""
         unclaimed = Unclaimed(self._plan.sync)
+        leads = refuse_too_large(leads, self._plan, self._limits)
         undecided = pc.is_null(leads["outcome"])
         judged = leads.select(_JUDGED)
         unclaimed.add_screened(judged.filter(pc.invert(undecided)))
@@ -261,7 +261,8 @@ class _Planner:
         """
         first_seq = self._seq
         self._seq += leads.num_rows
-        columns = self._uploaded(leads, first_seq)
+        places = np.arange(first_seq, self._seq)
+        columns = self._limits.columns_of(leads, enrolment_refs(self._plan.plan_id, places))
         self._columns = columns.column_names
         content, sizes = self._limits.content_of(columns)
         bounds = np.searchsorted(codes, np.arange(len(names) + 1)).tolist()
@@ -282,18 +283,6 @@ class _Planner:
             unclaimed,
             self._ledger.plans.refused_rows(unclaimed.rows),
         )
-
-    def _uploaded(self, leads: pa.Table, first_seq: int) -> pa.Table:
-        """The columns of the file: phone_number, the variables, and the correlation column."""
-        columns = {"phone_number": leads["phone"]}
-        for name in leads.column_names:
-            if name.startswith(VARIABLE_PREFIX):
-                columns[name.removeprefix(VARIABLE_PREFIX)] = leads[name]
-        if self._limits.ref_column is not None:
-            places = np.arange(first_seq, first_seq + leads.num_rows)
-            refs = enrolment_refs(self._plan.plan_id, places)
-            columns[self._limits.ref_column] = pa.chunked_array([refs])
-        return pa.table(columns)
 
 
 def _by_workflow(

@@ -255,6 +255,7 @@ class _WorkflowSender:
         self._settling.fail(batch, refused)
         problem = f"Workflow {batch.workflow_id}, batch {batch.batch_id}: {refused}"
         self.report.problems.append(problem)
-        if refused.status in _ACCOUNT_REFUSED or isinstance(refused, FileRefused):
+        # A file that is refused says nothing of the files of other workflows.
+        if refused.status in _ACCOUNT_REFUSED:
             self.report.stopped = problem
         self._is_closed = True

@@ -44,6 +44,10 @@ _SENTENCES = {
     "invalid/blank_workflow": (
         "The workflow column is blank, so the lead belongs nowhere; fill it in."
     ),
+    "invalid/too_large": (
+        "The row alone is larger than a file may be; shorten its longest variable, or raise "
+        "batch.max_bytes if DialNexa takes larger files."
+    ),
     "invalid/unsupported_destination_country": (
         "The country is not enabled in DialNexa's Telephony Config, and the sync says preflight: "
         "enforce; enable it there."

@@ -190,6 +190,19 @@ def test_a_refused_call_says_how_to_mend_it_and_keeps_every_row(
     assert project.sandbox.count_leads() == 120
 
 
+def test_a_file_that_is_refused_holds_up_its_own_workflow_only(project: Project) -> None:
+    project.sandbox.control("POST", "behaviour", {"max_upload_bytes": 5_000})
+    project.fill("ALTER TABLE leads ADD COLUMN wf VARCHAR DEFAULT 'wf_home_loans'")
+    project.fill(
+        "UPDATE leads SET wf = 'wf_credit_cards', name = repeat('x', 6000) WHERE id % 4 = 0"
+    )
+    result = project.run(workflow=None, workflow_column="wf", workflows_at_once=1)
+    assert not result.success
+    assert project.outcomes(result) == {"enrolled": 90, "planned": 30}
+    (failed,) = [e for e in result.all_events if e.is_step_failure]
+    assert "Workflow wf_credit_cards" in failed.step_failure_data.error.to_string()
+
+
 def test_a_run_that_may_wait_no_longer_succeeds_and_says_that_it_paused(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
