@@ -16,6 +16,9 @@ from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.masking import mask_phones_in
 
 _NAMED = 5
+# Record tables hold no longer key: a lead with one would be called, and could never be recorded.
+_LONGEST = 255
+_SHOWN = 40
 _MEMORY = "256MB"
 
 
@@ -27,6 +30,8 @@ class KeyReport:
         rows: rows that were read.
         keys: keys that they have, each counted once.
         blank: rows whose key is null or blank; `blank_rows` are places of such rows, from 1.
+        long: rows whose key has more than 255 characters; `long_keys` are (row, key), the keys cut
+            short and phones masked.
         repeated: keys that more than one row has; `examples` are (key, rows), phones masked.
     """
 
@@ -34,13 +39,15 @@ class KeyReport:
     keys: int
     blank: int = 0
     blank_rows: tuple[int, ...] = ()
+    long: int = 0
+    long_keys: tuple[tuple[int, str], ...] = ()
     repeated: int = 0
     examples: tuple[tuple[str, int], ...] = ()
 
     @property
     def is_sound(self) -> bool:
         """Each row has a key of its own."""
-        return not self.blank and not self.repeated
+        return not self.blank and not self.long and not self.repeated
 
     @property
     def sentence(self) -> str:
@@ -51,6 +58,13 @@ class KeyReport:
             said.append(
                 f"source.key must not be null: it is null or blank in {self.blank} of {self.rows} "
                 f"rows, as in row {rows} of the source (counted as read)."
+            )
+        if self.long:
+            named = ", ".join(f"{key} in row {row}" for row, key in self.long_keys)
+            said.append(
+                f"source.key must have {_LONGEST} characters at most, but {self.long} of "
+                f"{self.rows} rows have a longer one, such as {named} of the source (counted as "
+                "read)."
             )
         if self.repeated:
             named = ", ".join(f"{key} ({count} times)" for key, count in self.examples)
@@ -107,16 +121,19 @@ def _as_bytes(keys: pa.ChunkedArray) -> list[pa.Array]:
 def _rise(keys: pa.Array) -> bool:
     if keys.null_count:
         return False
+    # Few keys have more bytes than this; those are counted in characters.
+    may_be_long = pc.greater(pc.binary_length(keys), _LONGEST)
     may_be_blank = pc.or_(pc.equal(keys, b""), pc.starts_with(keys, " "))
     lengths = pc.binary_length(keys)
     before, after = lengths[:-1], lengths[1:]
     is_higher = pc.and_(pc.equal(before, after), pc.greater(keys[1:], keys[:-1]))
     rises = pc.or_(pc.less(before, after), is_higher)
-    return not pc.any(may_be_blank).as_py() and pc.all(rises, min_count=0).as_py()
+    is_doubtful = pc.or_(may_be_blank, may_be_long)
+    return not pc.any(is_doubtful).as_py() and pc.all(rises, min_count=0).as_py()
 
 
 def check_keys(parquet_paths: Sequence[Path], column: str) -> KeyReport:
-    """Refuse null, blank or repeated keys in Parquet files; no file has no key.
+    """Refuse null, blank, overlong or repeated keys in Parquet files; no file has no key.
 
     Raises:
         KeysBroken: counts the bad keys and names the first five.
@@ -133,25 +150,29 @@ def _report(parquet_paths: Sequence[Path], column: str) -> KeyReport:
     files = [str(path) for path in parquet_paths]
     quoted = '"' + column.replace('"', '""') + '"'
     is_blank = f"({quoted} IS NULL OR trim({quoted}) = '')"
+    is_long = f"(length({quoted}) > {_LONGEST} AND NOT {is_blank})"
     with duckdb.connect() as connection:
         connection.execute(QUIET)
         # What does not fit goes to the disk, beside the files: millions of keys take no more room.
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET temp_directory = $folder", {"folder": f"{parquet_paths[0]}.tmp"})
         counted = connection.execute(
-            f"SELECT count(*), count(*) FILTER ({is_blank}) FROM read_parquet($files)",
+            f"SELECT count(*), count(*) FILTER ({is_blank}), count(*) FILTER ({is_long}) "
+            "FROM read_parquet($files)",
             {"files": files},
         ).fetchone()
-        rows, blank = counted if counted is not None else (0, 0)
-        blank_rows = (
-            connection.execute(
-                f"SELECT row FROM (SELECT row_number() OVER () AS row, {is_blank} AS is_blank "
-                f"FROM read_parquet($files)) WHERE is_blank ORDER BY row LIMIT {_NAMED}",
+        rows, blank, long = counted if counted is not None else (0, 0, 0)
+
+        def first_rows(which: str) -> list[tuple[int, str]]:
+            return connection.execute(
+                f"SELECT row, key FROM (SELECT row_number() OVER () AS row, {which} AS is_meant, "
+                f"left({quoted}, {_SHOWN}) AS key FROM read_parquet($files)) "
+                f"WHERE is_meant ORDER BY row LIMIT {_NAMED}",
                 {"files": files},
             ).fetchall()
-            if blank
-            else []
-        )
+
+        blank_rows = first_rows(is_blank) if blank else []
+        long_keys = first_rows(is_long) if long else []
         repeated = connection.execute(
             f"SELECT key, rows, count(*) OVER (), sum(rows - 1) OVER () FROM (SELECT {quoted} AS "
             f"key, count(*) AS rows FROM read_parquet($files) WHERE NOT {is_blank} GROUP BY 1 "
@@ -163,7 +184,9 @@ def _report(parquet_paths: Sequence[Path], column: str) -> KeyReport:
         rows,
         rows - blank - surplus,
         blank,
-        tuple(row[0] for row in blank_rows),
+        tuple(row for row, _ in blank_rows),
+        long,
+        tuple((row, mask_phones_in(repr(f"{key}…"))) for row, key in long_keys),
         repeated[0][2] if repeated else 0,
         tuple((mask_phones_in(repr(key)), count) for key, count, *_ in repeated),
     )

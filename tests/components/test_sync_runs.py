@@ -157,6 +157,18 @@ def test_bad_keys_stop_the_run_before_anything_is_claimed(
     assert re.search(said, text)
 
 
+def test_a_key_that_could_not_be_recorded_stops_the_run_before_anything_is_claimed(
+    project: Project,
+) -> None:
+    project.fill("ALTER TABLE leads ALTER id TYPE VARCHAR")
+    project.fill("INSERT INTO leads VALUES (repeat('k', 256), '9876500999', 'Long', now())")
+    result = project.run()
+    assert project.sandbox.count_leads() == 0
+    (check,) = [c for c in result.get_asset_check_evaluations() if not c.passed]
+    assert check.check_name == "keys_unique"
+    assert "source.key must have 255 characters at most" in (check.description or "")
+
+
 def test_a_workflow_that_does_not_exist_keeps_its_rows(project: Project) -> None:
     result = project.run(workflow="wf_nowhere")
     assert not result.success

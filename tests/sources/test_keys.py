@@ -29,6 +29,24 @@ def test_null_keys_are_named_by_row(tmp_path: Path) -> None:
         check_keys([path], "k")
 
 
+def test_keys_that_no_record_table_holds_are_cut_short_and_named_by_row(tmp_path: Path) -> None:
+    path = tmp_path / "k.parquet"
+    pq.write_table(pa.table({"k": ["é" * 255, "ab" * 128, "a"]}), path)
+    with pytest.raises(SourceError, match="255 characters at most, but 1 of 3 rows") as caught:
+        check_keys([path], "k")
+    assert f"'{'ab' * 20}…' in row 2 of the source" in str(caught.value)
+    assert "ab" * 21 not in str(caught.value)
+    assert not rising_keys([["a", "b" * 256]]).report
+
+
+def test_a_phone_number_at_the_start_of_a_long_key_is_masked(tmp_path: Path) -> None:
+    path = tmp_path / "k.parquet"
+    pq.write_table(pa.table({"k": ["+919876543210 " + "x" * 300]}), path)
+    with pytest.raises(SourceError) as caught:
+        check_keys([path], "k")
+    assert "9876543210" not in str(caught.value)
+
+
 def test_a_key_that_is_a_phone_number_is_masked(tmp_path: Path) -> None:
     path = tmp_path / "k.parquet"
     pq.write_table(pa.table({"k": ["+919876543210"] * 2}), path)
