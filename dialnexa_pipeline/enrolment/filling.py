@@ -3,6 +3,7 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
+import hashlib
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ from dialnexa_pipeline.leads import (
 )
 from dialnexa_pipeline.ledger import BatchOnDisk, Plan
 from dialnexa_pipeline.store import Store
+
+_LONGEST_FOLDER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,10 @@ def write_files(
 def batch_path(plan: Plan, workflow_id: str, batch_id: str, file_format: str) -> str:
     """Where a batch file lives in the store: one folder per plan and workflow."""
     folder = re.sub(r"[^A-Za-z0-9_.-]", "_", workflow_id)
+    if len(folder) > _LONGEST_FOLDER or not folder.strip("."):
+        # No file system takes a longer name, and `..` is another folder.
+        digest = hashlib.sha256(workflow_id.encode()).hexdigest()[:16]
+        folder = f"{folder[:_LONGEST_FOLDER].replace('.', '_')}-{digest}"
     return f"{plan.sync}/batches/{plan.plan_id}/{folder}/{batch_id}.{file_format}"
 
 

@@ -44,6 +44,10 @@ _SENTENCES = {
     "invalid/blank_workflow": (
         "The workflow column is blank, so the lead belongs nowhere; fill it in."
     ),
+    "invalid/unfit_workflow": (
+        "The workflow column holds no id of a workflow: it has more than 180 characters, or is "
+        "only dots; write the id that DialNexa shows."
+    ),
     "invalid/too_large": (
         "The row alone is larger than a file may be; shorten its longest variable, or raise "
         "batch.max_bytes if DialNexa takes larger files."

@@ -13,6 +13,9 @@ from dialnexa_pipeline.leads.text import text_of
 from dialnexa_pipeline.phones import normalise_phones
 
 VARIABLE_PREFIX = "var:"
+# As many characters as a record table has for one, in every database.
+_LONGEST_WORKFLOW = 180
+_SHOWN_OF_WORKFLOW = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ def screen(batch: pa.RecordBatch, config: ScreeningConfig) -> pa.Table:
     )
     position = leads.column_names.index("phone_type") + 1
     screened = leads.drop_columns(["phone_reason"])
+    # Nobody is called by it, and no record table holds a longer one.
+    screened = screened.set_column(
+        screened.column_names.index("workflow_id"), "workflow_id", _cut_short(leads["workflow_id"])
+    )
     screened = screened.add_column(position, pa.field("outcome", pa.string()), outcome)
     return screened.add_column(position + 1, pa.field("reason", pa.string()), reason)
 
@@ -100,6 +107,20 @@ def blank_workflow(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
     return _where(pc.equal(leads["workflow_id"], ""), "blank_workflow")
 
 
+def unfit_workflow(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
+    """What the routing column holds is no id: too long to be recorded, or the name of a folder."""
+    ids = leads["workflow_id"]
+    is_dots = pc.is_in(ids, pa.array([".", ".."]))
+    is_long = pc.greater(pc.utf8_length(ids), _LONGEST_WORKFLOW)
+    return _where(pc.or_(is_dots, is_long), "unfit_workflow")
+
+
+def _cut_short(workflows: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_long = pc.greater(pc.utf8_length(workflows), _LONGEST_WORKFLOW)
+    start = pc.utf8_slice_codeunits(workflows, 0, _SHOWN_OF_WORKFLOW)
+    return pc.if_else(is_long, pc.binary_join_element_wise(start, "…", ""), workflows)
+
+
 def bad_phone(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
     """The verdict of phone normalisation."""
     return leads["phone_reason"].combine_chunks()
@@ -126,7 +147,7 @@ def _is_blank(leads: pa.Table, header: str) -> pa.ChunkedArray:
     return pc.equal(pc.utf8_trim_whitespace(leads[VARIABLE_PREFIX + header]), "")
 
 
-RULES: tuple[Rule, ...] = (blank_workflow, bad_phone, blank_variable)
+RULES: tuple[Rule, ...] = (blank_workflow, unfit_workflow, bad_phone, blank_variable)
 
 
 def _where(condition: pa.Array | pa.ChunkedArray, reason: str) -> pa.Array:

@@ -202,6 +202,17 @@ def test_a_refused_call_says_how_to_mend_it_and_keeps_every_row(
     assert project.sandbox.count_leads() == 120
 
 
+def test_a_text_that_is_no_id_of_a_workflow_costs_its_own_row_only(project: Project) -> None:
+    project.fill("ALTER TABLE leads ADD COLUMN wf VARCHAR DEFAULT 'wf_home_loans'")
+    project.fill("UPDATE leads SET wf = repeat('x', 300) WHERE id = 1")
+    project.fill("UPDATE leads SET wf = '..' WHERE id = 2")
+    result = project.run(workflow=None, workflow_column="wf")
+    assert result.success
+    assert project.outcomes(result) == {"enrolled": 118, "invalid": 2}
+    rows = project.rows("SELECT lead_key, reason, length(workflow_id) FROM dialnexa_rejected_rows")
+    assert sorted(rows) == [("1", "invalid/unfit_workflow", 61), ("2", "invalid/unfit_workflow", 2)]
+
+
 def test_a_file_that_is_refused_holds_up_its_own_workflow_only(project: Project) -> None:
     project.sandbox.control("POST", "behaviour", {"max_upload_bytes": 5_000})
     project.fill("ALTER TABLE leads ADD COLUMN wf VARCHAR DEFAULT 'wf_home_loans'")

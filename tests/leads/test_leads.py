@@ -61,6 +61,25 @@ def test_each_row_gets_one_reason_or_stays_undecided() -> None:
     assert all(reason in REASONS for reason in leads["reason"].to_pylist() if reason)
 
 
+def test_what_is_no_id_of_a_workflow_is_refused_and_cut_short_enough_to_be_recorded() -> None:
+    ids = ["w" * 180, "w" * 181, ".", "..", "w..", "नमस्ते" * 40]
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "id": [*range(6)],
+            "phone": [f"+91987654321{number}" for number in range(6)],
+            "cc": ["IN"] * 6,
+            "wf": ids,
+            "n": ["A"] * 6,
+        }
+    )
+    leads = screen(batch, CONFIG)
+    unfit = "invalid/unfit_workflow"
+    assert leads["reason"].to_pylist() == [None, unfit, unfit, unfit, None, unfit]
+    shown = leads["workflow_id"].to_pylist()
+    assert shown == [ids[0], "w" * 60 + "…", ".", "..", "w..", ids[5][:60] + "…"]
+    assert unfit in REASONS
+
+
 def test_values_become_plain_text() -> None:
     def texts(values: list[object], kind: pa.DataType | None = None) -> list[str | None]:
         return text_of(pa.array(values, kind)).to_pylist()
