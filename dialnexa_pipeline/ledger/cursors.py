@@ -130,11 +130,16 @@ def _is_settled() -> tuple[sa.ColumnElement[bool], ...]:
     open_batch = sa.exists().where(
         of_plan, batches.c.state.in_(_OPEN_BATCHES), batches.c.row_count > 0
     )
+
+    def claim_of_plan(*which: sa.ColumnElement[bool]) -> sa.Exists:
+        of_batches = batches.join(claims, sa.text(CLAIMS_OF_BATCH))
+        return sa.exists(sa.select(sa.literal(1)).select_from(of_batches).where(of_plan, *which))
+
     # Proved absent from a batch whose other rows are enrolled.
-    released_claim = sa.exists(
-        sa.select(sa.literal(1))
-        .select_from(batches.join(claims, sa.text(CLAIMS_OF_BATCH)))
-        .where(of_plan, claims.c.state == "released")
+    released = claim_of_plan(claims.c.state == "released")
+    # The request budget ended before DialNexa judged them.
+    unresolved = claim_of_plan(
+        claims.c.state == "rejected", claims.c.reason == "rejected/unresolved"
     )
     open_outcome = sa.exists().where(
         plan_counts.c.plan_id == plans.c.plan_id, plan_counts.c.outcome.in_(_OPEN_OUTCOMES)
@@ -142,7 +147,8 @@ def _is_settled() -> tuple[sa.ColumnElement[bool], ...]:
     approved = sa.exists().where(approvals.c.used_by_plan == plans.c.plan_id)
     return (
         ~open_batch,
-        ~released_claim,
+        ~released,
+        ~unresolved,
         ~open_outcome,
         sa.or_(plans.c.held_by.is_(None), approved),
     )

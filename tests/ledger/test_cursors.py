@@ -103,6 +103,23 @@ def test_a_refused_call_and_a_doubt_are_open_until_a_later_plan_settles_them(
     assert settled(ledger) == JANUARY
 
 
+def test_a_row_that_the_request_budget_left_unjudged_is_read_again(ledger: Ledger) -> None:
+    read_plan(ledger)
+    send(ledger)
+    first, second = refs_of(ledger)
+    rejected = {
+        first: ("rejected/unresolved", None),
+        second: ("rejected/invalid_phone_number", None),
+    }
+    ledger.batches.settle_rejected("b1", owner="me", rejected=rejected, detail="400")
+    assert settled(ledger) is None
+    read_plan(ledger, batch_id="b2")
+    send(ledger, "b2")
+    judged = dict.fromkeys(refs_of(ledger, "b2"), ("rejected/invalid_phone_number", None))
+    ledger.batches.settle_rejected("b2", owner="me", rejected=judged, detail="400")
+    assert settled(ledger) == JANUARY
+
+
 @pytest.mark.parametrize("outcome", ["planned", "in_doubt", "deferred"])
 def test_a_lead_that_waits_for_a_later_run_holds_the_cursor(ledger: Ledger, outcome: str) -> None:
     row = RefusedRow("wf", "k9", outcome, f"{outcome}/other", None, "1", None)
