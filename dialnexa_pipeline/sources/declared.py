@@ -110,3 +110,18 @@ def refuse_lost_digits(config: SourceConfig, declared: dict[str, Declared]) -> N
                 "keeps seven digits, so it names strangers. Load it as text or BIGINT into the "
                 "warehouse, from where its digits are still whole; nothing was sent."
             )
+
+
+def refuse_no_moments(config: SourceConfig, declared: dict[str, Declared]) -> None:
+    """Refuse an `updated_at` of texts or numbers, whose rows lie in no window and behind no cursor.
+
+    Raises:
+        SourceError: it is declared as neither a date nor a timestamp.
+    """
+    kind = declared.get(str(config.updated_at), "untold")
+    if kind not in {"day", "moment", "untold"}:
+        raise SourceError(
+            f"source.updated_at: the column {config.updated_at!r} is declared as neither a date "
+            "nor a timestamp, so rows would be lost between windows. Name another column, or make "
+            "a timestamp of it in source.query; nothing was sent."
+        )

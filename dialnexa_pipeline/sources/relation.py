@@ -18,7 +18,11 @@ from dialnexa_pipeline.sources.adbc import (
 )
 from dialnexa_pipeline.sources.arrays import batch_of, checked
 from dialnexa_pipeline.sources.config import Since, SourceConfig, Window
-from dialnexa_pipeline.sources.declared import declared_columns, refuse_lost_digits
+from dialnexa_pipeline.sources.declared import (
+    declared_columns,
+    refuse_lost_digits,
+    refuse_no_moments,
+)
 from dialnexa_pipeline.sources.postgres_columns import postgres_columns, postgres_plan
 from dialnexa_pipeline.sources.sqlite_columns import sqlite_plan
 from dialnexa_pipeline.sources.statements import (
@@ -98,6 +102,7 @@ class RelationSource:
             relation = relation_of(connection, self._config, [column])
             dialect = connection.dialect.name
             declared = declared_columns(connection, self._config, relation, [column])
+            refuse_no_moments(self._config, declared)
             statement = select_newest(
                 relation.c[column], self._window, until, dialect, declared=declared[column]
             )
@@ -114,6 +119,7 @@ class RelationSource:
         of_interest = list(dict.fromkeys(of_interest))
         declared = declared_columns(connection, self._config, relation, of_interest)
         refuse_lost_digits(self._config, declared)
+        refuse_no_moments(self._config, declared)
         as_text: Collection[str] = ()
         clean = False
         if dialect == "postgresql":
