@@ -42,7 +42,7 @@ from dialnexa_pipeline.components.windows import (
 from dialnexa_pipeline.enrolment import SourceCorrections, stage_leads, staged_path
 from dialnexa_pipeline.incremental import Reading, next_reading, screening_fingerprint
 from dialnexa_pipeline.ledger import Count
-from dialnexa_pipeline.sources import KeysBroken, open_source
+from dialnexa_pipeline.sources import KeysBroken, count_untimely, open_source
 from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
 
@@ -142,6 +142,7 @@ def screened_leads_asset(sync: SyncConfig) -> dg.AssetsDefinition:
                 "rows_per_second": per_second(staged.source_rows, started),
                 "source": source.description,
                 **_cursor_metadata(sync, reading),
+                **_untimely_metadata(context, sync, warehouse.url),
                 **upstream_run(context, upstream),
                 **reason_numbers(counts),
                 **screened_columns(sync, upstream, staged.schema),
@@ -173,6 +174,23 @@ def _cursor_metadata(config: SyncConfig, reading: Reading | None) -> dict[str, s
             "until then the next run reads these rows again."
         )
     return {"cursor/read": said, "cursor/next": following}
+
+
+def _untimely_metadata(
+    context: dg.AssetExecutionContext, config: SyncConfig, warehouse_url: str
+) -> dict[str, int]:
+    """How many rows no partition holds because they have no moment."""
+    if window_of(context, config) is None:
+        return {}
+    rows = count_untimely(config.source, warehouse_url=warehouse_url)
+    if rows:
+        column = config.source.updated_at
+        context.log.warning(
+            f"{rows} rows of the source have no moment in {column} and lie in no partition, so no "
+            f"run reads them. Fill {column} in at the source, then backfill the partitions that "
+            "they fall into; or take partitions out of the sync."
+        )
+    return {"rows_without_moment": rows}
 
 
 def _shown(moment: datetime) -> str:

@@ -71,6 +71,17 @@ def newest_moment(
     return source.newest(until)
 
 
+def count_untimely(config: SourceConfig, *, warehouse_url: str) -> int:
+    """How many rows have no moment in `updated_at`, so that no window holds them.
+
+    Raises:
+        ConfigError: the warehouse's URL is none.
+        SourceError: the relation or the column is missing.
+    """
+    source = RelationSource(config, url=warehouse_url, columns=[], window=None, batch_rows=1)
+    return source.untimely()
+
+
 __all__ = [
     "KeyReport",
     "KeysBroken",
@@ -81,6 +92,7 @@ __all__ = [
     "Window",
     "check_keys",
     "column_names",
+    "count_untimely",
     "newest_moment",
     "open_source",
     "told_of_header",

@@ -26,6 +26,7 @@ from dialnexa_pipeline.sources.declared import (
 from dialnexa_pipeline.sources.postgres_columns import postgres_columns, postgres_plan
 from dialnexa_pipeline.sources.sqlite_columns import sqlite_plan
 from dialnexa_pipeline.sources.statements import (
+    count_untimely,
     moment_of,
     refuse_writing,
     relation_of,
@@ -107,6 +108,19 @@ class RelationSource:
                 relation.c[column], self._window, until, dialect, declared=declared[column]
             )
             return moment_of(connection.scalar(statement), column)
+
+    def untimely(self) -> int:
+        """How many rows have no `updated_at`, or none that is a moment.
+
+        Raises:
+            ConfigError: no driver for the warehouse's URL is installed.
+            SourceError: the relation or the column is missing.
+        """
+        column = str(self._config.updated_at)
+        with reading(self._url, self.description) as connection:
+            relation = relation_of(connection, self._config, [column])
+            statement = count_untimely(relation, column, connection.dialect.name)
+            return int(connection.scalar(statement) or 0)
 
     def _plan(
         self, connection: sa.Connection, address: Address | None

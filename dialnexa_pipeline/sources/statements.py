@@ -108,6 +108,12 @@ def select_newest(
     )
 
 
+def count_untimely(relation: sa.FromClause, column: str, dialect: str) -> sa.Select[Any]:
+    """How many rows have no moment, and so lie in no window."""
+    is_missing = _moment(relation.c[column], dialect).is_(None)
+    return sa.select(sa.func.count()).select_from(relation).where(is_missing)
+
+
 def moment_of(value: object, column: str) -> datetime | None:
     """A moment as a driver tells it, in UTC, which is the zone of the session.
 

@@ -77,6 +77,21 @@ def test_a_day_of_a_date_column_is_the_partition_of_its_name(project: Project, z
     assert project.rows(listed) == [(40,)]
 
 
+def test_rows_that_lie_in_no_partition_are_counted_and_warned_of(project: Project) -> None:
+    def told(result: dg.ExecuteInProcessResult) -> tuple[Any, list[str]]:
+        screened = result.asset_materializations_for_node("loans__screened_leads")[0]
+        said = [entry.user_message for entry in project.instance.all_logs(result.run_id)]
+        about = [message for message in said if "lie in no partition" in message]
+        return screened.metadata["rows_without_moment"].value, about
+
+    assert told(project.run(partition="2026-01-02", **DAYS)) == (0, [])
+    project.fill("UPDATE leads SET updated_at = NULL WHERE id < 3")
+    rows, (said,) = told(project.run(partition="2026-01-03", **DAYS))
+    assert rows == 3
+    assert said.startswith("3 rows of the source have no moment in updated_at")
+    assert "Fill updated_at in" in said
+
+
 def test_the_same_range_again_enrols_nobody_and_says_why(project: Project) -> None:
     first = backfill(project, "2026-01-01", "2026-01-02")
     again = backfill(project, "2026-01-01", "2026-01-02")

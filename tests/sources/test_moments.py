@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from dialnexa_pipeline.errors import SourceError
-from dialnexa_pipeline.sources import Since, Window, newest_moment, open_source
+from dialnexa_pipeline.sources import Since, Window, count_untimely, newest_moment, open_source
 from tests.sources.readers import run
 from tests.sources.reading import ROWS, config, read
 
@@ -92,6 +92,21 @@ def test_a_date_lies_in_the_window_of_its_own_calendar_day(warehouse: str, zone:
         leads = config(**({"table": None} | relation | {"phone": "phone", "updated_at": "u"}))
         for (start, end), days in expected.items():
             assert set(read(leads, warehouse, ["id"], Window(start, end))["id"].to_pylist()) == days
+
+
+def test_rows_without_a_moment_are_counted(warehouse: str) -> None:
+    moments = ["NULL", "'2026-01-02 10:00:00'", "NULL"]
+    if "sqlite" in warehouse:
+        moments[0] = "'soon'"
+    run(
+        warehouse,
+        "DROP TABLE IF EXISTS untimely",
+        "CREATE TABLE untimely (id INT, phone VARCHAR(20), u TIMESTAMP NULL)",
+        *(f"INSERT INTO untimely VALUES ({n}, '1', {u})" for n, u in enumerate(moments)),
+    )
+    for relation in ({"table": "untimely"}, {"query": "SELECT * FROM untimely"}):
+        leads = config(**({"table": None} | relation | {"phone": "phone", "updated_at": "u"}))
+        assert count_untimely(leads, warehouse_url=warehouse) == 2
 
 
 def test_a_cursor_within_a_day_reads_all_of_it(warehouse: str) -> None:
