@@ -193,7 +193,10 @@ class PartitionsConfig(StrictModel):
     """Time windows over the source's `updated_at`, in the sync's time zone."""
 
     every: Literal["hour", "day", "week", "month"] = Field(description="Length of a window.")
-    start: date = Field(description="The first window, for example 2026-01-01.")
+    start: date = Field(
+        description="The first day of the first window, for example 2026-01-01: a Sunday for "
+        "weeks, the first of a month for months."
+    )
     look_back: _Duration = Field(
         default=timedelta(0),
         json_schema_extra={"default": "0d"},
@@ -205,6 +208,25 @@ class PartitionsConfig(StrictModel):
         description="A backfill of a range in a single_run, a run per_partition, or so many "
         "partitions in each run.",
     )
+
+    @model_validator(mode="after")
+    def _begins_a_window(self) -> "PartitionsConfig":
+        # Dagster's first window is the first one that begins on the start or after it.
+        start, before, following = self.start, self.start, self.start
+        if self.every == "week":
+            before = start - timedelta(days=(start.weekday() + 1) % 7)
+            following = before + timedelta(days=7)
+        if self.every == "month":
+            before = start.replace(day=1)
+            following = (before + timedelta(days=31)).replace(day=1)
+        if start != before:
+            first = "on a Sunday" if self.every == "week" else "on its first day"
+            raise ValueError(
+                f"start {start} begins no {self.every}, so the days before the next one would "
+                f"belong to no partition; a {self.every} begins {first}: write {before} or "
+                f"{following}"
+            )
+        return self
 
 
 class CursorConfig(StrictModel):

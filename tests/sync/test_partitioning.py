@@ -1,21 +1,23 @@
 """Which windows lie in which, for partitions and ranges of them."""
 
 import pytest
+from pydantic import ValidationError
 
+from dialnexa_pipeline.components.windows import partitions_of
 from dialnexa_pipeline.partitioning import covers, overlaps, range_key
 from dialnexa_pipeline.sync import SyncConfig
 
 YEAR = "2026-01-01...2026-12-31"
 
 
-def sync(every: str = "day") -> SyncConfig:
+def sync(every: str = "day", start: str = "2026-01-01") -> SyncConfig:
     return SyncConfig.model_validate(
         {
             "name": "loans",
             "source": {"table": "leads", "key": "id", "phone": "mobile", "updated_at": "u"},
             "workflow": "wf",
             "timezone": "Europe/Berlin",
-            "partitions": {"every": every, "start": "2026-01-01", "look_back": "2d"},
+            "partitions": {"every": every, "start": start, "look_back": "2d"},
         }
     )
 
@@ -46,6 +48,32 @@ def test_a_range_ends_with_its_last_window() -> None:
     hours = "2026-03-29-00:00...2026-03-29-03:00"
     assert covers(sync("hour"), hours, "2026-03-29-03:00")
     assert not covers(sync("hour"), hours, "2026-03-29-04:00")
+
+
+@pytest.mark.parametrize(
+    ("every", "start", "nearest"),
+    [
+        ("week", "2026-01-01", "write 2025-12-28 or 2026-01-04"),
+        ("week", "2026-01-03", "write 2025-12-28 or 2026-01-04"),
+        ("week", "2026-01-05", "write 2026-01-04 or 2026-01-11"),
+        ("month", "2026-01-31", "write 2026-01-01 or 2026-02-01"),
+        ("month", "2026-12-02", "write 2026-12-01 or 2027-01-01"),
+    ],
+)
+def test_a_start_amid_a_window_is_refused_with_the_nearest_starts(
+    every: str, start: str, nearest: str
+) -> None:
+    with pytest.raises(ValidationError, match=nearest):
+        sync(every, start)
+
+
+@pytest.mark.parametrize(
+    ("every", "start"), [("week", "2026-01-04"), ("month", "2026-02-01"), ("day", "2026-01-31")]
+)
+def test_the_first_partition_begins_on_the_start(every: str, start: str) -> None:
+    partitions = partitions_of(sync(every, start))
+    assert partitions is not None
+    assert partitions.get_first_partition_key() == start
 
 
 def test_a_range_of_one_is_that_partition() -> None:
