@@ -1,5 +1,6 @@
 """The window of a partition, as Dagster cuts time, without Dagster."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from dialnexa_pipeline.errors import ConfigError
@@ -38,7 +39,15 @@ def window_of_partition(config: SyncConfig, partition: str) -> Window | None:
             f"{partition!r} is no partition of sync {config.name!r}, which has one every {every}; "
             f"write for example {start:{_FORMATS[every]}}, or first{_TO}last for a range."
         )
-    return Window(span.start - config.partitions.look_back, span.end)
+    return with_look_back(config, span)
+
+
+def with_look_back(config: SyncConfig, window: Window) -> Window:
+    """The window that is read for a partition's, with bounds in the sync's own zone."""
+    look_back = config.partitions.look_back if config.partitions is not None else timedelta(0)
+    # Subtracted from a clock that is put forward, an hour of look-back would be none.
+    start = window.start.astimezone(UTC) - look_back
+    return Window(start.astimezone(config.zone), window.end.astimezone(config.zone))
 
 
 def covers(config: SyncConfig, partition: str, other: str) -> bool:
@@ -67,22 +76,33 @@ def _spans(config: SyncConfig, one: str, two: str) -> tuple[Window | None, Windo
 
 
 def _span(config: SyncConfig, every: str, partition: str) -> Window | None:
+    """From the first moment to the last in UTC, which moments of one zone need to be compared."""
     first, is_range, last = partition.partition(_TO)
-    try:
-        start, end = (
-            datetime.strptime(key, _FORMATS[every]).replace(tzinfo=config.zone)
-            for key in (first, last if is_range else first)
-        )
-    except ValueError:
+    start = _start(config, every, first)
+    end = _start(config, every, last) if is_range else start
+    if start is None or end is None:
         return None
-    return Window(start, _end(end, every)) if start <= end else None
+    begin = start.astimezone(UTC)
+    return Window(begin, _end(end, every)) if begin <= end.astimezone(UTC) else None
+
+
+def _start(config: SyncConfig, every: str, key: str) -> datetime | None:
+    with suppress(ValueError):
+        return datetime.strptime(key, _FORMATS[every]).replace(tzinfo=config.zone)
+    if every == "hour":
+        with suppress(ValueError):
+            # Dagster names the hour that a clock repeats by its offset: `2025-11-02-01:00-0500`.
+            told = datetime.strptime(key, f"{_FORMATS[every]}%z")
+            start = told.astimezone(config.zone)
+            return start if start.utcoffset() == told.utcoffset() else None
+    return None
 
 
 def _end(start: datetime, every: str) -> datetime:
     if every == "hour":
-        return (start.astimezone(UTC) + timedelta(hours=1)).astimezone(start.tzinfo)
+        return start.astimezone(UTC) + timedelta(hours=1)
     if every == "month":
         months = start.year * 12 + start.month
-        return start.replace(year=months // 12, month=months % 12 + 1)
+        return start.replace(year=months // 12, month=months % 12 + 1).astimezone(UTC)
     # A day of the zone's calendar, which clock changes make shorter or longer.
-    return start + timedelta(days=7 if every == "week" else 1)
+    return (start + timedelta(days=7 if every == "week" else 1)).astimezone(UTC)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dialnexa_pipeline.partitioning import range_key
+from dialnexa_pipeline.partitioning import range_key, with_look_back
 from dialnexa_pipeline.sources import Window
 from dialnexa_pipeline.sync import SyncConfig
 
@@ -52,4 +52,4 @@ def window_of(context: dg.AssetExecutionContext, config: SyncConfig) -> Window |
     if config.partitions is None or not partition_key_of(context):
         return None
     window = context.partition_time_window
-    return Window(window.start - config.partitions.look_back, window.end)
+    return with_look_back(config, Window(window.start, window.end))
