@@ -39,6 +39,11 @@ class FoundSync:
     problem: str = ""
     name: object = None
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, and in which file."""
+        return f"{self.path}: {self.problem}" + ("" if self.problem.endswith("?") else ".")
+
 
 def find_syncs(project: Path) -> list[FoundSync]:
     """Every LeadSyncComponent in the YAML files below a folder, and every one that is misspelt."""
@@ -60,9 +65,9 @@ def sync_named(name: str, project: Path) -> SyncConfig:
     for sync in syncs:
         if sync.name == name:
             if sync.config is None:
-                raise ConfigError(f"{sync.path}: {sync.problem}.")
+                raise ConfigError(sync.sentence)
             return sync.config
-    wrong = "".join(f" {sync.path}: {sync.problem}." for sync in syncs if sync.config is None)
+    wrong = "".join(f" {sync.sentence}" for sync in syncs if sync.config is None)
     names = ", ".join(sync.config.name for sync in syncs if sync.config is not None)
     where = f"There is no sync {name!r} in the YAML files below {project.absolute()}"
     if wrong and not names:
@@ -77,7 +82,7 @@ def refuse_second(name: str, project: Path) -> None:
         ConfigError: they do; the sentence names their files.
     """
     # Called for each sync, so only files that hold the name are parsed.
-    files = [path for path in _yaml_files(project) if name.encode() in path.read_bytes()]
+    files = [path for path in _yaml_files(project) if name.encode() in _bytes_of(path)]
     syncs = [sync for path in sorted(files) for sync in _syncs_of(path)]
     paths = [str(sync.path) for sync in syncs if sync.config is not None and sync.name == name]
     if len(paths) > 1:
@@ -102,10 +107,7 @@ def _alone(sync: FoundSync, files: dict[str, list[Path]]) -> FoundSync:
 
 
 def _syncs_of(path: Path) -> Iterator[FoundSync]:
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return
+    data = _bytes_of(path)
     try:
         documents = read_documents(data.decode("utf-8"))
     except (ConfigError, UnicodeDecodeError) as error:
@@ -128,6 +130,14 @@ def _syncs_of(path: Path) -> Iterator[FoundSync]:
             yield replace(sync, name=name if sync.config is None else sync.config.name)
         elif (meant := _misspelt(value)) is not None:
             yield FoundSync(path, None, meant)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        # A link to nowhere, or a file of somebody else's.
+        return b""
 
 
 def _misspelt(document: dict[Any, Any]) -> str | None:

@@ -42,6 +42,8 @@ def test_a_broken_document_is_named_with_its_mistake(
     sentence = said_of(tmp_path, LOANS.replace(right, wrong))
     assert f"{tmp_path / 'defs.yaml'}: " in sentence
     assert said in sentence
+    assert sentence[-1] in ".?"
+    assert "?." not in sentence
     assert "none" not in sentence
 
 
