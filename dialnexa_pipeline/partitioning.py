@@ -82,8 +82,12 @@ def _span(config: SyncConfig, every: str, partition: str) -> Window | None:
     end = _start(config, every, last) if is_range else start
     if start is None or end is None:
         return None
-    begin = start.astimezone(UTC)
-    return Window(begin, _end(end, every)) if begin <= end.astimezone(UTC) else None
+    try:
+        begin = start.astimezone(UTC)
+        return Window(begin, _end(end, every)) if begin <= end.astimezone(UTC) else None
+    except (ValueError, OverflowError):
+        # A day that the next month, or any calendar, does not have.
+        return None
 
 
 def _start(config: SyncConfig, every: str, key: str) -> datetime | None:

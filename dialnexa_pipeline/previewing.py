@@ -21,6 +21,7 @@ from dialnexa_pipeline.leads import (
     screen,
 )
 from dialnexa_pipeline.ledger import Ledger, key_hashes
+from dialnexa_pipeline.partition_keys import refuse_missing
 from dialnexa_pipeline.partitioning import window_of_partition
 from dialnexa_pipeline.project import sync_named
 from dialnexa_pipeline.settings import Settings
@@ -64,6 +65,8 @@ def preview(
     config = sync_named(sync, Path(project))
     settings = Settings.from_environment()
     window = window_of_partition(config, partition)
+    if window is not None:
+        refuse_missing(config, partition, window)
     with Ledger(settings.ledger_url) as ledger:
         reading = next_reading(
             config, ledger, warehouse_url=settings.warehouse_url, full_scan=full_scan

@@ -85,7 +85,7 @@ def doctor(
     from dialnexa_pipeline.project import find_syncs
 
     findings = examine(project)
-    sound = [found.config.name for found in find_syncs(project) if found.config is not None]
+    sound = [found.config for found in find_syncs(project) if found.config is not None]
     step = next_step(findings, sound)
     wrong = sum(not finding.ok for finding in findings)
     if as_json:

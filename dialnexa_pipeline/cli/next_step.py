@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dialnexa_pipeline.cli.doctor import Finding
 from dialnexa_pipeline.errors import DialNexaError
 from dialnexa_pipeline.ledger import REPLAY, Ledger, ledger_exists
+from dialnexa_pipeline.partition_keys import newest_partition
 from dialnexa_pipeline.settings import Settings
+from dialnexa_pipeline.sync import SyncConfig
 
 
-def next_step(findings: Sequence[Finding], syncs: Sequence[str]) -> str:
+def next_step(findings: Sequence[Finding], syncs: Sequence[SyncConfig]) -> str:
     """The next command to run, by what was found and by what the ledger knows.
 
     Args:
@@ -28,14 +30,15 @@ def next_step(findings: Sequence[Finding], syncs: Sequence[str]) -> str:
         return _first_run(first)
 
 
-def _of_ledger(ledger: Ledger, syncs: Sequence[str]) -> str:
+def _of_ledger(ledger: Ledger, syncs: Sequence[SyncConfig]) -> str:
     if ledger.doubts.batches():
         return "`dialnexa reconcile` settles the batches that are in doubt; it sends nothing."
     planned = ledger.accounts.syncs()
-    for sync in syncs:
-        if sync not in planned:
-            return _first_run(sync)
-    for sync in syncs:
+    for config in syncs:
+        if config.name not in planned:
+            return _first_run(config)
+    names = [config.name for config in syncs]
+    for sync in names:
         unsent = ledger.histories.batches(sync=sync, state="planned", limit=1)
         if unsent and unsent[0].partition_key == REPLAY:
             return (
@@ -47,7 +50,7 @@ def _of_ledger(ledger: Ledger, syncs: Sequence[str]) -> str:
                 f"Leads of {sync} are planned and not sent: look at them with `dialnexa batches "
                 f"--sync {sync}`, then materialise {sync}/enrolments to send them."
             )
-    for sync in syncs:
+    for sync in names:
         standing = ledger.totals.rejected_rows(sync=sync)
         rows = sum(leads for outcome, leads in standing.items() if outcome != "resolved")
         if rows:
@@ -57,8 +60,16 @@ def _of_ledger(ledger: Ledger, syncs: Sequence[str]) -> str:
     return "`dialnexa status` tells of each sync's newest run; nothing waits for you."
 
 
-def _first_run(sync: str) -> str:
+def _first_run(config: SyncConfig) -> str:
+    sync = config.name
+    partition = newest_partition(config)
+    if config.partitions is not None and partition is None:
+        return (
+            f"Wait until the first partition of {sync} has ended, from {config.partitions.start} "
+            f"on; `dialnexa preview {sync}` counts the whole source meanwhile."
+        )
+    option = f" --partition {partition}" if partition else ""
     return (
-        f"`dialnexa preview {sync}` counts what its first run would do; nothing is sent by it. "
-        f"`dg launch --job {sync}` then runs it."
+        f"`dialnexa preview {sync}{option}` counts what its first run would do; nothing is sent "
+        f"by it. `dg launch --job {sync}{option}` then runs it."
     )

@@ -69,6 +69,23 @@ def test_the_doctor_ends_with_the_command_to_run_next(
     assert next_of(own, exit_code=1).startswith("`dg scaffold defs")
 
 
+def test_the_next_step_of_a_sync_with_partitions_names_one_that_exists(project: Project) -> None:
+    source = {**BASE["source"], "updated_at": "updated_at"}
+    cut = {"source": source, "partitions": {"every": "day", "start": "2026-01-01"}}
+    sync = {"type": "dialnexa_pipeline.LeadSyncComponent", "attributes": {**BASE, **cut}}
+    (project.folder / "defs.yaml").write_text(yaml.safe_dump(sync), encoding="utf-8")
+    said = next_of(project)
+    partition = said.partition("--partition ")[2].partition("`")[0]
+    assert f"`dg launch --job loans --partition {partition}` then runs it." in said
+    words = ("preview", "loans", "--project", str(project.folder), "--partition")
+    assert "0 of 0 source rows" in command(*words, partition)
+    assert "40 of 40 source rows" in command(*words, "2026-01-01")
+    said = command(*words, "2025-12-31", exit_code=1)
+    assert "has no partition '2025-12-31': it has one each day, the first from 2026-01-01" in said
+    assert f"the newest that has ended is {partition}." in said
+    project.run(partition=partition, **cut)
+
+
 def test_requests_that_are_repeated_leave_json_alone(
     own: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
