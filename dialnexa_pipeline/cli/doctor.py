@@ -1,10 +1,10 @@
 """The doctor: what is configured, whether it answers, and how to mend what does not."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dialnexa_pipeline.api import DialNexaClient
+from dialnexa_pipeline.connecting import open_client
 from dialnexa_pipeline.database_errors import shown
 from dialnexa_pipeline.errors import ConfigError, DialNexaError
 from dialnexa_pipeline.ledger import Ledger, approve_command
@@ -15,6 +15,9 @@ from dialnexa_pipeline.sources import open_source
 from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
 from dialnexa_pipeline.warehouse_engine import warehouse_url
+
+# Somebody sits before the screen.
+_MAX_WAIT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,7 @@ def _examine_dialnexa(settings: Settings, syncs: list[FoundSync]) -> Iterator[Fi
         if sync.config is not None and sync.config.workflow is not None
     }
     try:
-        with DialNexaClient(
-            settings.base_url, settings.api_key, read_timeout=settings.read_timeout, max_wait=30.0
-        ) as client:
+        with open_client(replace(settings, max_wait=_MAX_WAIT)) as client:
             workflows = {workflow.id: workflow for workflow in client.list_workflows()}
     except DialNexaError as error:
         yield Finding("API key", False, str(error), "Check DIALNEXA_API_KEY and DIALNEXA_BASE_URL.")

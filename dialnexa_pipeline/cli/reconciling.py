@@ -49,19 +49,14 @@ def _settle(
     settings: "Settings", sync: str | None, listed: Callable[[int], None], *, release: bool
 ) -> "list[SettledBatch]":
     """Reconcile, and let the record tables follow."""
-    from dialnexa_pipeline.api import DialNexaClient
+    from dialnexa_pipeline.connecting import open_client
     from dialnexa_pipeline.enrolment import reconcile as settle_doubts
     from dialnexa_pipeline.ledger import Ledger
     from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
 
     with (
         Ledger(settings.ledger_url) as ledger,
-        DialNexaClient(
-            settings.base_url,
-            settings.api_key,
-            read_timeout=settings.read_timeout,
-            max_wait=settings.max_wait,
-        ) as client,
+        open_client(settings) as client,
     ):
         settled = settle_doubts(
             ledger,

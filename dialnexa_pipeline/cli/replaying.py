@@ -127,17 +127,12 @@ def _send(
     who: str,
     note_settled: Callable[[int], None],
 ) -> "Replayed":
-    from dialnexa_pipeline.api import DialNexaClient
     from dialnexa_pipeline.components.checks import volume_guard
+    from dialnexa_pipeline.connecting import open_client
     from dialnexa_pipeline.replaying import send_mended
 
     batches = count(1)
-    with DialNexaClient(
-        settings.base_url,
-        settings.api_key,
-        read_timeout=settings.read_timeout,
-        max_wait=settings.max_wait,
-    ) as client:
+    with open_client(settings) as client:
         return send_mended(
             mending,
             config,

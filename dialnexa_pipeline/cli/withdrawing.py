@@ -101,7 +101,7 @@ class _Command:
         lead_keys: Collection[str],
         hasher: "PhoneHasher | None",
     ) -> None:
-        from dialnexa_pipeline.api import DialNexaClient
+        from dialnexa_pipeline.connecting import open_client
         from dialnexa_pipeline.enrolment import withdraw as withdraw_claims
 
         if hasher is not None and lead_keys:
@@ -116,11 +116,7 @@ class _Command:
 
         known = find()
         with (
-            DialNexaClient(
-                self._settings.base_url,
-                self._settings.api_key,
-                read_timeout=self._settings.read_timeout,
-            ) as client,
+            open_client(self._settings) as client,
             under_way("Claims", total=len(known), quiet=self._as_json) as taken,
         ):
             report = withdraw_claims(

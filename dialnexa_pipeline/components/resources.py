@@ -1,6 +1,7 @@
 """The four resources of a sync: DialNexa, the ledger, the warehouse and the store."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -8,7 +9,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from dialnexa_pipeline.api import DialNexaClient
-from dialnexa_pipeline.errors import ConfigError
+from dialnexa_pipeline.connecting import open_client
 from dialnexa_pipeline.ledger import Ledger, ledger_exists
 from dialnexa_pipeline.settings import DEFAULT_BASE_URL, Settings
 from dialnexa_pipeline.store import Store
@@ -28,18 +29,8 @@ class DialNexaResource(dg.ConfigurableResource["DialNexaResource"]):
         Raises:
             ConfigError: no key is set, or the base URL is not https.
         """
-        if not self.api_key:
-            raise ConfigError(
-                "DIALNEXA_API_KEY is not set; give the API key from DialNexa's settings in the "
-                "form key_id:secret. Nothing was sent."
-            )
         settings = Settings.from_environment()
-        return DialNexaClient(
-            self.base_url,
-            self.api_key,
-            read_timeout=settings.read_timeout,
-            max_wait=settings.max_wait,
-        )
+        return open_client(replace(settings, base_url=self.base_url, api_key=self.api_key))
 
 
 class LedgerResource(dg.ConfigurableResource["LedgerResource"]):
