@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dialnexa_pipeline.ledger import ClaimHistory, History, Ledger, RefusalHistory
 
 _MOMENT = "%Y-%m-%d %H:%M"
+_ERASED = "suppressed/erased"
 
 
 def explain(
@@ -127,7 +128,20 @@ def _conclusion(history: "History") -> str:
         return "Planned and not sent: the same `dialnexa replay SYNC SHEET` again sends it."
     if planned:
         return "Planned and not sent: materialise the sync's enrolments to send it."
+    if _is_erased(history):
+        return (
+            "Erased: no run plans this person's number again in any workflow, and only a keyed "
+            "hash of it is kept."
+        )
     return "Not enrolled: mend what the newest line says at the source, and run the sync again."
+
+
+def _is_erased(history: "History") -> bool:
+    """Whether an erasure is why the lead is not enrolled; a new number may be refused as others."""
+    standing = [each.reason for each in history.refusals if each.resolved_at is None]
+    if any(reason != _ERASED for reason in standing):
+        return False
+    return bool(standing) or any(claim.phone is None for claim in history.claims)
 
 
 def _masked(fields: dict[str, object]) -> dict[str, object]:

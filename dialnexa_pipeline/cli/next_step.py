@@ -31,8 +31,14 @@ def next_step(findings: Sequence[Finding], syncs: Sequence[SyncConfig]) -> str:
 
 
 def _of_ledger(ledger: Ledger, syncs: Sequence[SyncConfig]) -> str:
-    if ledger.doubts.batches():
+    doubtful = ledger.doubts.batches()
+    if not all(batch.is_held for batch in doubtful):
         return "`dialnexa reconcile` settles the batches that are in doubt; it sends nothing."
+    if doubtful:
+        return (
+            "`dialnexa reconcile --release` lets the next run send the rows that are proved absent "
+            "and held for a person."
+        )
     planned = ledger.accounts.syncs()
     for config in syncs:
         if config.name not in planned:

@@ -27,9 +27,14 @@ def status(as_json: Json = False) -> None:
         held = ledger.approvals.held()
         stops = ledger.switches.standing()
     waiting = [
-        f"Batch {batch.batch_id} of sync {batch.sync} is in doubt"
-        + (" and held: `dialnexa reconcile --release`" if batch.is_held else "")
-        + f": {batch.row_count} rows in {batch.workflow_id}. `dialnexa reconcile` settles it."
+        f"Batch {batch.batch_id} of sync {batch.sync} is in doubt: {batch.row_count} rows in "
+        f"{batch.workflow_id}. "
+        + (
+            "What the workflow lacks of them is held for a person: `dialnexa reconcile --release` "
+            "lets the next run send it."
+            if batch.is_held
+            else "`dialnexa reconcile` settles it."
+        )
         for batch in doubtful
     ]
     for each in held:
