@@ -66,8 +66,10 @@ def dev(
 ) -> None:
     """Open the Dagster UI on the demo's data, with the sandbox beside it."""
     from dialnexa_pipeline.cli.demo import run_dev
+    from dialnexa_pipeline.cli.ports import refuse_taken_port
 
     with Sentences():
+        refuse_taken_port("127.0.0.1", port)
         raise typer.Exit(run_dev(console, port))
 
 
@@ -125,7 +127,7 @@ def schema(
 
 @app.command()
 def sandbox(
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any.")] = 8765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     state: Annotated[
         Path | None, typer.Option(help="State file; default in DIALNEXA_HOME.")
@@ -135,9 +137,12 @@ def sandbox(
     ),
 ) -> None:
     """Start a local DialNexa server that calls nobody."""
+    from dialnexa_pipeline.cli.ports import refuse_taken_port
     from dialnexa_pipeline.sandbox import run_sandbox
     from dialnexa_pipeline.settings import Settings
 
-    path = state or Settings.from_environment().home / "sandbox.db"
+    with Sentences():
+        refuse_taken_port(host, port, least=0)
+        path = state or Settings.from_environment().home / "sandbox.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     run_sandbox(host, port, path, api_key)
