@@ -39,6 +39,12 @@ def rejected(
 
     counts: Counter[tuple[str, str]] = Counter()
     sample: list[RecordedRejection] = []
+    with Sentences():
+        if xlsx is not None and xlsx.suffix.lower() != ".xlsx":
+            raise ConfigError(
+                f"--xlsx writes a spreadsheet, and {xlsx} is not named as one; end its name in "
+                ".xlsx."
+            )
     with Sentences(), Ledger(Settings.from_environment().ledger_url) as ledger:
         known = ledger.accounts.syncs()
         if sync not in known:

@@ -129,6 +129,10 @@ def test_rejected_rows_go_to_a_sheet_in_which_nothing_is_computed(messy: Project
     assert by_key["501"][columns["how_to_mend"]].value.startswith("The phone is blank")
     counts = document("rejected", "loans")
     assert sum(each["leads"] for each in counts) == 3
+    other = messy.folder / "mend.csv"
+    said = command("rejected", "loans", "--xlsx", str(other), exit_code=1)
+    assert "mend.csv is not named as one; end its name in .xlsx." in said
+    assert not other.exists()
     missing = str(messy.folder / "no" / "such.xlsx")
     assert "cannot be written" in command("rejected", "loans", "--xlsx", missing, exit_code=1)
 
