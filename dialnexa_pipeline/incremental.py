@@ -61,7 +61,7 @@ def _why_everything(cursor: Cursor, config: CursorConfig) -> str | None:
     if cursor.settled_until is None:
         return (
             "No run of the sync as it is now has settled every lead yet: it is new or was changed, "
-            "or leads wait to be sent or are in doubt."
+            "or leads wait to be sent, were corrected since or are in doubt."
         )
     if cursor.unsure_duplicates:
         return (

@@ -14,9 +14,11 @@ from dialnexa_pipeline.ledger.tables import (
     approvals,
     batches,
     claims,
+    corrections,
     plan_counts,
     plan_reads,
     plans,
+    rejected_rows,
 )
 
 # Batches whose leads may still be sent; those of a released one are for a later plan.
@@ -104,7 +106,8 @@ class Cursors:
         """The cursor of a sync, by its plans with this fingerprint.
 
         A plan that began at an earlier cursor and has nothing open settles all that it read, so
-        whatever an unfinished plan before it left open, it has taken up.
+        whatever an unfinished plan before it left open, it has taken up. Not so what was corrected
+        since it began, as long as that lead still stands in the way.
         """
         of_sync = (
             plans.c.sync == sync,
@@ -116,12 +119,29 @@ class Cursors:
         newest = sa.select(sa.func.max(plan_reads.c.until)).select_from(reads)
         full = sa.select(sa.func.max(plan_reads.c.began_at)).select_from(reads)
         with self._database.reading() as connection:
+            corrected_at = connection.scalar(_newest_waiting_correction(sync))
+            settled = newest.where(*of_sync, *_is_settled())
+            if corrected_at is not None:
+                settled = settled.where(plan_reads.c.began_at >= corrected_at)
             return Cursor(
-                connection.scalar(newest.where(*of_sync, *_is_settled())),
+                connection.scalar(settled),
                 connection.scalar(full.where(*of_sync, plan_reads.c.since.is_(None))),
                 int(connection.scalar(sa.text(_UNSURE_DUPLICATES), {"sync": sync}) or 0),
                 self._database.now(connection),
             )
+
+
+def _newest_waiting_correction(sync: str) -> sa.Select[tuple[datetime]]:
+    """When the newest correction was made of a lead that is not enrolled by it: a later run is to.
+
+    What a replayed sheet planned and never sent, or sent in vain, is such a lead's as well.
+    """
+    standing = sa.select(rejected_rows.c.lead_key).where(
+        rejected_rows.c.sync == sync, rejected_rows.c.resolved_at.is_(None)
+    )
+    return sa.select(sa.func.max(corrections.c.made_at)).where(
+        corrections.c.sync == sync, corrections.c.lead_key.in_(standing)
+    )
 
 
 def _is_settled() -> tuple[sa.ColumnElement[bool], ...]:

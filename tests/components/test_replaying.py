@@ -229,6 +229,24 @@ def test_a_replay_killed_anywhere_is_finished_by_whoever_comes_next(
     command("records", "compare")
 
 
+def test_a_row_that_a_replay_could_not_send_is_read_again_by_a_run_with_a_cursor(
+    project: Project,
+) -> None:
+    cursor = {"source": BASE["source"] | {"updated_at": "updated_at"}}
+    project.fill("INSERT INTO leads VALUES (501, '', 'Blank', TIMESTAMPTZ '2026-01-01 09:00Z')")
+    write_yaml(project, **cursor)
+    project.run(**cursor)
+    sheet = sheet_of(project, {"501": {"raw_phone": "98765 50001"}})
+    project.sandbox.order_fault("error_before", status=502, method="POST")
+    replay(project, sheet, "--yes", exit_code=3)
+    for _ in range(2):
+        CliRunner().invoke(app, ["reconcile"])
+    assert listed(project) == {("501", "planned/not_received")}
+    assert project.run(**cursor).success
+    assert numbers_of(project, "501") == ["+919876550001"]
+    assert project.sandbox.count_leads() == 121
+
+
 def test_a_replay_in_doubt_is_settled_and_not_sent_again(refused: Project) -> None:
     sheet = sheet_of(refused, {"501": {"raw_phone": "98765 50001"}})
     refused.sandbox.order_fault("error_after", status=504, method="POST")

@@ -1,10 +1,20 @@
 """A cursor passes a plan only when nothing of it is open."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dialnexa_pipeline.ledger import Count, Hold, Ledger, Plan, PlanRead, RefusedRow
+from dialnexa_pipeline.ledger import (
+    REPLAY,
+    Correction,
+    Count,
+    Hold,
+    Ledger,
+    Plan,
+    PlanRead,
+    RefusedRow,
+)
 from tests.ledger.candidates import claim
 from tests.ledger.refused import refused_table
 from tests.ledger.steps import LEASE, NOW, on_disk, refs_of
@@ -22,10 +32,11 @@ def read_plan(
     until: datetime = JANUARY,
     refused: RefusedRow | None = None,
     hold: Hold | None = None,
+    began: datetime = BEGAN,
 ) -> Plan:
     """A ready plan of sync `a` that read its source up to a moment."""
     plan = ledger.plans.begin(sync="a", partition_key="", run_id="r1")
-    ledger.cursors.note(plan, PlanRead("f", since, until, BEGAN))
+    ledger.cursors.note(plan, PlanRead("f", since, until, began))
     if numbers:
         claim(ledger, plan, numbers, batch_id, ref_column="ref")
         on_disk(ledger, batch_id)
@@ -125,6 +136,32 @@ def test_a_lead_that_waits_for_a_later_run_holds_the_cursor(ledger: Ledger, outc
     row = RefusedRow("wf", "k9", outcome, f"{outcome}/other", None, "1", None)
     read_plan(ledger, range(0), refused=row)
     assert settled(ledger) is None
+
+
+def test_a_correction_holds_the_cursor_until_its_lead_is_enrolled_or_read_again(
+    ledger: Ledger,
+) -> None:
+    blank = RefusedRow("wf", "k9", "invalid", "invalid/blank", None, "", None)
+    read_plan(ledger, range(0), refused=blank)
+    assert settled(ledger) == JANUARY
+    correction = Correction("k9", 919800000009, {"mobile": ""}, {"mobile": "+919800000009"})
+    ledger.corrections.keep("b", [correction], who="me")
+    assert settled(ledger) == JANUARY, "of another sync"
+    ledger.corrections.keep("a", [correction], who="me")
+    assert settled(ledger) is None
+    # The next run reads it, and refuses it all the same.
+    still = replace(blank, reason="invalid/blank_variable")
+    read_plan(ledger, range(0), refused=still, began=ledger.doubts.clock())
+    assert settled(ledger) == JANUARY
+    ledger.corrections.keep("a", [correction], who="me")
+    assert settled(ledger) is None
+    # The sheet enrols it.
+    plan = ledger.plans.begin(sync="a", partition_key=REPLAY, run_id="sheet")
+    claim(ledger, plan, range(9, 10), "b9", ref_column="ref")
+    on_disk(ledger, "b9")
+    ledger.plans.make_ready(plan, source_rows=1, phone_metadata="9")
+    enrol(ledger, "b9")
+    assert settled(ledger) == JANUARY
 
 
 def test_the_cursor_follows_the_newest_settled_plan(ledger: Ledger) -> None:
