@@ -188,7 +188,11 @@ def _print_sent(sent: "Replayed") -> None:
     for each in sorted(sent.account.counts, key=lambda c: (c.workflow_id, c.outcome)):
         table.add_row(each.workflow_id, each.outcome, each.reason, f"{each.leads:,}")
     console.print(table)
-    for sentence in [*sent.problems, *([sent.paused] if sent.paused is not None else [])]:
+    for sentence in [
+        *sent.left_out,
+        *sent.problems,
+        *([sent.paused] if sent.paused is not None else []),
+    ]:
         console.print(escape(sentence), highlight=False, soft_wrap=True)
     console.print(
         "Later runs of the sync read the corrected values in place of the source's, until the "
@@ -208,6 +212,7 @@ def _document(
             for (workflow, outcome, reason), leads in sorted(planned.items())
         ],
         "sent": [asdict(each) for each in sent.account.counts] if sent is not None else None,
+        "left_out": sent.left_out if sent is not None else [],
         "problems": sent.problems if sent is not None else [],
         "paused": sent.paused if sent is not None else None,
     }
@@ -216,7 +221,9 @@ def _document(
 def _exit_code(said: "Sequence[Said]", sent: "Replayed | None") -> int:
     if sent is not None and sent.problems:
         return 1
-    left_out = any(each.verdict in {"refused", "unknown", "waiting"} for each in said)
+    left_out = any(each.verdict in {"refused", "unknown", "waiting"} for each in said) or (
+        sent is not None and bool(sent.left_out)
+    )
     unsettled = sent is not None and any(
         each.outcome not in {"enrolled", "duplicate"} for each in sent.account.counts
     )

@@ -45,21 +45,36 @@ class Corrections:
     def keep(self, sync: str, made: Sequence[Correction], *, who: str) -> None:
         """Keep some corrections, each in place of the lead's earlier one."""
         with self._database.transaction() as connection:
-            now = self._database.now(connection)
-            for each in made:
-                of_lead = (corrections.c.sync == sync, corrections.c.lead_key == each.lead_key)
-                connection.execute(sa.delete(corrections).where(*of_lead))
-                connection.execute(
-                    sa.insert(corrections).values(
-                        sync=sync,
-                        lead_key=each.lead_key,
-                        phone=each.phone,
-                        was=rows_parameter([list(pair) for pair in each.was.items()]),
-                        became=rows_parameter([list(pair) for pair in each.became.items()]),
-                        who=who,
-                        made_at=now,
-                    )
+            self._write(connection, sync, made, who)
+
+    def take_back(
+        self, sync: str, lead_keys: Collection[str], before: Sequence[Correction], *, who: str
+    ) -> None:
+        """Undo what was kept of some leads: the corrections that they had before stand again."""
+        of_leads = (corrections.c.sync == sync, corrections.c.lead_key.in_(lead_keys))
+        with self._database.transaction() as connection:
+            connection.execute(sa.delete(corrections).where(*of_leads))
+            again = [each for each in before if each.lead_key in lead_keys]
+            self._write(connection, sync, again, who)
+
+    def _write(
+        self, connection: sa.Connection, sync: str, made: Sequence[Correction], who: str
+    ) -> None:
+        now = self._database.now(connection)
+        for each in made:
+            of_lead = (corrections.c.sync == sync, corrections.c.lead_key == each.lead_key)
+            connection.execute(sa.delete(corrections).where(*of_lead))
+            connection.execute(
+                sa.insert(corrections).values(
+                    sync=sync,
+                    lead_key=each.lead_key,
+                    phone=each.phone,
+                    was=rows_parameter([list(pair) for pair in each.was.items()]),
+                    became=rows_parameter([list(pair) for pair in each.became.items()]),
+                    who=who,
+                    made_at=now,
                 )
+            )
 
     def of_sync(self, sync: str) -> tuple[list[Correction], int]:
         """A sync's corrections, and the number of the newest, which grows with each."""

@@ -3,9 +3,8 @@
 # pyarrow.compute makes its functions when it is imported, so pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,19 +12,12 @@ import pyarrow.compute as pc
 from dialnexa_pipeline.enrolment import SampleRow, fits
 from dialnexa_pipeline.errors import SourceError
 from dialnexa_pipeline.leads import REASONS, screen, text_of
-from dialnexa_pipeline.ledger import (
-    REPLAY,
-    Correction,
-    Ledger,
-    RecordedRejection,
-    StandingClaim,
-)
+from dialnexa_pipeline.ledger import Correction, Ledger
 from dialnexa_pipeline.phones import normalise_phones
 from dialnexa_pipeline.replaying.sheet import SheetRow, as_typed
+from dialnexa_pipeline.replaying.standing import Standing, Verdict
 from dialnexa_pipeline.sources import Source
 from dialnexa_pipeline.sync import SyncConfig
-
-Verdict = Literal["mended", "unchanged", "enrolled", "waiting", "unknown", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +45,13 @@ class Mending:
     rows: pa.RecordBatch = field(repr=False)
     leads: pa.Table = field(repr=False)
     corrections: list[Correction] = field(repr=False)
+
+    def without(self, lead_keys: Collection[str]) -> "Mending":
+        """The same sheet, of which some leads are neither corrected nor sent."""
+        corrections = [each for each in self.corrections if each.lead_key not in lead_keys]
+        stays = pc.invert(pc.is_in(self.leads["lead_key"], pa.array([*lead_keys], pa.string())))
+        stays = stays.combine_chunks()
+        return Mending(self.said, self.rows.filter(stays), self.leads.filter(stays), corrections)
 
 
 def mend(
@@ -101,16 +100,7 @@ class _Desk:
         self._config = config
         self._sheet = sheet
         self._asked = {text for row in sheet for text in (row.lead_key, as_typed(row.lead_key))}
-        self._standing: dict[str, RecordedRejection] = {
-            each.lead_key: each
-            for piece in ledger.accounts.all_rejections(config.name)
-            for each in piece
-            if each.resolved_at is None and each.lead_key in self._asked
-        }
-        self._claims: dict[str, list[StandingClaim]] = {}
-        for claim in ledger.withdrawals.of_leads(config.name, self._asked):
-            if not _is_planned_anew(claim, ledger):
-                self._claims.setdefault(claim.lead_key, []).append(claim)
+        self._standing = Standing(ledger, config.name, self._asked)
         made, _newest = ledger.corrections.of_sync(config.name)
         self._corrections = {each.lead_key: each for each in made}
         self._found: dict[str, dict[str, str]] = {}
@@ -178,7 +168,7 @@ class _Desk:
         if correction is not None and fits(correction, values):
             known.update(correction.became)
         phone = self._config.source.phone
-        refused = (self._standing[key].raw_phone or "").strip()
+        refused = (self._standing.rows[key].raw_phone or "").strip()
         is_touched = row.raw_phone not in ("", refused)
         now = {values[phone].strip(), known[phone].strip()}
         if is_touched and not now & {refused, row.raw_phone}:
@@ -198,20 +188,12 @@ class _Desk:
         earlier = self._met.setdefault(key, row.number)
         if earlier != row.number:
             return "refused", f"stands in row {earlier} as well; keep one of the two rows."
-        states = {claim.state for claim in self._claims.get(key, ())}
-        if "withdrawn" in states:
-            return "refused", "was withdrawn (suppressed/withdrawn) and is not called again."
-        if "in_doubt" in states or any(
-            claim.batch_state == "sending" for claim in self._claims.get(key, ())
-        ):
-            return "waiting", "was sent and the answer is unknown; `dialnexa reconcile` settles it."
-        if "planned" in states:
-            return "waiting", "is in a batch of another run that is not sent yet; send that first."
-        if key not in self._standing and "enrolled" in states:
-            return "enrolled", "is enrolled already (duplicate/already_enrolled)."
+        held = self._standing.refusal(key)
+        if held is not None:
+            return held
         if key not in self._found:
             return "unknown", "is not in the source."
-        if key not in self._standing:
+        if key not in self._standing.rows:
             return "unknown", "is not among the sync's refused rows; the next run reads it."
         return None
 
@@ -239,14 +221,6 @@ class _Desk:
             if text and not known[column].strip():
                 typed[column] = text
         return typed
-
-
-def _is_planned_anew(claim: StandingClaim, ledger: Ledger) -> bool:
-    """A replay first releases what an earlier one claimed and did not send."""
-    return (
-        claim.batch_state in ("planned", "failed")
-        and ledger.batches.get(claim.batch_id).partition_key == REPLAY
-    )
 
 
 def _international(text: str, country: str, phone_types: frozenset[str]) -> str | None:

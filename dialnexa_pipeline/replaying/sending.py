@@ -10,6 +10,7 @@ from dialnexa_pipeline.api import DialNexaClient
 from dialnexa_pipeline.enrolment import (
     BatchLimits,
     Destinations,
+    SampleRow,
     activate_verified,
     lease_term,
     owe_activations,
@@ -23,6 +24,7 @@ from dialnexa_pipeline.failpoints import reach
 from dialnexa_pipeline.ledger import REPLAY, Account, Hold, Ledger, Plan
 from dialnexa_pipeline.records import record_counts, record_enrolments, record_rejected_rows
 from dialnexa_pipeline.replaying.mending import Mending
+from dialnexa_pipeline.replaying.standing import Standing
 from dialnexa_pipeline.settings import Settings
 from dialnexa_pipeline.store import Store
 from dialnexa_pipeline.sync import SyncConfig
@@ -36,11 +38,16 @@ class RunUnderWay(DialNexaError):
 
 @dataclass(slots=True)
 class Replayed:
-    """What became of the mended rows: the plan's account, and sentences for people."""
+    """What became of the mended rows: the plan's account, and sentences for people.
+
+    Attributes:
+        left_out: of leads that a run called, or is about to call, since the sheet was judged.
+    """
 
     account: Account
     problems: list[str] = field(default_factory=list[str])
     paused: str | None = None
+    left_out: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,10 @@ def send_mended(
         RunUnderWay: a run of the sync is planning; nothing was sent.
         PlanHeld: the guard holds the plan until somebody approves it.
     """
+    left_out: dict[str, str] = {}
+    # Somebody may have looked at the sheet for long, while runs went on.
+    mending = _without_held(mending, ledger, config.name, left_out)
+    before, _newest = ledger.corrections.of_sync(config.name)
     ledger.corrections.keep(config.name, mending.corrections, who=who)
     reach("replay.kept")
     if ledger.corrections.is_planning(config.name):
@@ -86,13 +97,37 @@ def send_mended(
             f"A run of sync {config.name} is planning at this moment. Nothing was sent; replay the "
             "same sheet again when it is over."
         )
+    # A run that was planned between the two: from now on every run reads what was corrected.
+    late = dict[str, str]()
+    mending = _without_held(mending, ledger, config.name, late)
+    if late:
+        ledger.corrections.take_back(config.name, late.keys(), before, who=who)
+    left_out |= late
     replay = _Replay(config, settings, ledger)
     plan = replay.plan(mending, guard, destinations)
     try:
         ledger.plans.sendable(sync=config.name, partition_key=REPLAY)
-        return replay.send(plan, client, note)
+        replayed = replay.send(plan, client, note)
+        replayed.left_out += left_out.values()
+        return replayed
     finally:
         replay.record(plan)
+
+
+def _without_held(mending: Mending, ledger: Ledger, sync: str, left_out: dict[str, str]) -> Mending:
+    """The sheet without leads that are called, or on their way there, by now.
+
+    Args:
+        left_out: gets their keys, each with a sentence.
+    """
+    keys: list[str] = mending.leads["lead_key"].to_pylist()
+    standing = Standing(ledger, sync, set(keys))
+    for key in keys:
+        refusal = standing.refusal(key)
+        if refusal is not None:
+            shown = SampleRow.masked(key, None, "").lead_key
+            left_out[key] = f"Lead {shown} was left out: by now it {refusal[1]}"
+    return mending.without(left_out.keys())
 
 
 class _Replay:

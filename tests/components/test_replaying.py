@@ -12,11 +12,13 @@ from typing import Any
 
 import openpyxl
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
 from dialnexa_pipeline.cli import app
 from dialnexa_pipeline.ledger import Ledger
+from dialnexa_pipeline.replaying import sending
 from tests.components.conftest import BASE, Project
 from tests.components.test_commands import command, document
 
@@ -109,6 +111,44 @@ def test_a_mended_row_is_called_once_and_never_by_its_old_number(refused: Projec
     assert refused.sandbox.count_leads() == 122
     assert listed(refused) == {("502", "invalid/formula"), ("504", "invalid/blank_variable")}
     command("records", "compare")
+
+
+def called_meanwhile(project: Project) -> None:
+    """Lead 501 gets a number at the source, and a whole run calls it."""
+    project.fill("UPDATE leads SET mobile = '98765 50009' WHERE id = 501")
+    assert project.run().success
+
+
+def test_a_lead_that_a_run_calls_while_somebody_looks_at_the_preview_is_left_out(
+    refused: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mended = {"501": {"raw_phone": "98765 50001"}, "503": {"raw_phone": "98765 50003"}}
+    sheet = sheet_of(refused, mended)
+
+    def confirm(_text: str) -> bool:
+        called_meanwhile(refused)
+        return True
+
+    monkeypatch.setattr(typer, "confirm", confirm)
+    said = replay(refused, sheet, exit_code=3)
+    assert "Lead 501 was left out: by now it is enrolled already" in said
+    assert numbers_of(refused, "501") == ["+919876550009"]
+    assert numbers_of(refused, "503") == ["+919876550003"]
+    refused.fill("UPDATE leads SET mobile = '' WHERE id = 501")
+    refused.run()
+    assert numbers_of(refused, "501") == ["+919876550009"], "nothing of the sheet is kept for it"
+
+
+def test_a_lead_that_a_run_calls_while_the_corrections_are_kept_is_left_out(
+    refused: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = sheet_of(refused, {"501": {"raw_phone": "98765 50001"}})
+    monkeypatch.setattr(sending, "reach", lambda _point: called_meanwhile(refused))
+    said = replay(refused, sheet, "--yes", exit_code=3)
+    assert "Lead 501 was left out: by now it is enrolled already" in said
+    assert numbers_of(refused, "501") == ["+919876550009"]
+    with Ledger(f"sqlite:///{refused.folder / 'ledger.db'}") as ledger:
+        assert ledger.corrections.of_sync("loans") == ([], 0)
 
 
 def test_somebody_who_says_no_keeps_everything_as_it_was(refused: Project) -> None:

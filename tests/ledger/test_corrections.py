@@ -38,6 +38,24 @@ def test_a_later_correction_of_a_lead_takes_the_place_of_the_earlier(corrected: 
     assert corrected.corrections.newest("cards") == 0
 
 
+def test_what_is_taken_back_leaves_the_correction_before_it(corrected: Ledger) -> None:
+    before, newest = corrected.corrections.of_sync("loans")
+    later = [
+        Correction("1", 919876500003, {"mobile": "12"}, {"mobile": "+919876500003"}),
+        Correction("3", 919876500004, {"mobile": "13"}, {"mobile": "+919876500004"}),
+        Correction("4", 919876500005, {"mobile": "14"}, {"mobile": "+919876500005"}),
+    ]
+    corrected.corrections.keep("loans", later, who="meena")
+    corrected.corrections.take_back("loans", {"1", "3"}, before, who="meena")
+    made, now = corrected.corrections.of_sync("loans")
+    assert {each.lead_key: each for each in made} == {
+        "1": before[0],
+        "2": before[1],
+        "4": later[2],
+    }
+    assert now > newest
+
+
 def test_an_erased_number_is_blanked_and_the_wrong_one_stays_out(corrected: Ledger) -> None:
     erase(corrected, 919876500001, "+91 98765 00001")
     first = corrected.corrections.of_sync("loans")[0][0]
