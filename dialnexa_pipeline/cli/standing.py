@@ -1,7 +1,9 @@
 """`dialnexa status` and `dialnexa batches`: where every sync stands, and what was sent."""
 
+import shlex
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.markup import escape
@@ -9,6 +11,9 @@ from rich.markup import escape
 from dialnexa_pipeline.cli.completing import complete_state, complete_sync
 from dialnexa_pipeline.cli.sentences import Json, Sentences, console, print_json
 from dialnexa_pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dialnexa_pipeline.ledger import Plan, UnsentLeads
 
 _MOMENT = "%Y-%m-%d %H:%M UTC"
 _NEEDS_A_WORD = frozenset({"in_doubt", "failed"})
@@ -26,6 +31,7 @@ def status(as_json: Json = False) -> None:
         doubtful = ledger.doubts.batches()
         held = ledger.approvals.held()
         stops = ledger.switches.standing()
+        unsent = ledger.watching.unsent()
     waiting = [
         f"Batch {batch.batch_id} of sync {batch.sync} is in doubt: {batch.row_count} rows in "
         f"{batch.workflow_id}. "
@@ -38,8 +44,14 @@ def status(as_json: Json = False) -> None:
         for batch in doubtful
     ]
     for each in held:
-        partition = f", partition {each.plan.partition_key}" if each.plan.partition_key else ""
-        waiting.append(f"Sync {each.plan.sync}{partition} is held: {each.hold.why}")
+        waiting.append(f"{_named(each.plan)} is held: {each.hold.why}")
+    held_plans = {each.plan.plan_id for each in held}
+    waiting += [
+        sentence
+        for each in unsent
+        if each.plan.plan_id not in held_plans
+        for sentence in _unsent(each)
+    ]
     waiting += [f"{stop.sentence}." for stop in stops]
     if as_json:
         print_json(
@@ -70,6 +82,36 @@ def status(as_json: Json = False) -> None:
             console.print("Nothing waits for anybody.")
     if waiting:
         raise typer.Exit(3)
+
+
+def _named(plan: "Plan") -> str:
+    return f"Sync {plan.sync}" + (f", partition {plan.partition_key}" if plan.partition_key else "")
+
+
+def _unsent(left: "UnsentLeads") -> Iterator[str]:
+    """Which leads no run sends unless it is asked for: runs of other partitions do not."""
+    from dialnexa_pipeline.ledger import REPLAY
+
+    plan, named = left.plan, _named(left.plan)
+    is_sheet = plan.partition_key == REPLAY
+    sheet = f"the same `dialnexa replay {plan.sync} SHEET` again" if is_sheet else ""
+    if left.planned:
+        do = sheet or f"materialising {plan.sync}/enrolments" + (
+            " of that partition" if plan.partition_key else ""
+        )
+        yield f"{named}: {left.planned:,} leads are planned and not sent; {do} sends them."
+    if left.again:
+        do = sheet or f"`{_launch(plan)}`"
+        yield (
+            f"{named}: the call for {left.again:,} leads was refused, or DialNexa never received "
+            f"them; once the cause is mended, {do} sends them."
+        )
+
+
+def _launch(plan: "Plan") -> str:
+    option = "--partition-range" if "..." in plan.partition_key else "--partition"
+    asked = f" {option} {shlex.quote(plan.partition_key)}" if plan.partition_key else ""
+    return f"dg launch --job {plan.sync}{asked}"
 
 
 def batches(

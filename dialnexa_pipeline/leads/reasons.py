@@ -84,7 +84,7 @@ _SENTENCES = {
     ),
     "rejected/unresolved": (
         "DialNexa refused the file without naming rows, and the request budget ended; the next run "
-        "tries again."
+        "that reads the row tries again."
     ),
     "in_doubt/no_answer": "Sent, and the answer is unknown; reconcile settles it, nobody re-sends.",
     "in_doubt/partial_answer": "DialNexa's answer does not account for this row; reconcile will.",
@@ -96,9 +96,14 @@ _SENTENCES = {
         "DialNexa never received it. After reconciling, withdraw it again if it is enrolled."
     ),
     "in_doubt/earlier_run": "An earlier run sent this lead and its answer is still unknown.",
-    "planned/not_sent": "Planned, and not sent yet; materialising `enrolments` sends it.",
+    "planned/not_sent": (
+        "Planned, and not sent yet; materialising `enrolments`, of its own partition, sends it."
+    ),
     "planned/other_run": "Another run of this sync holds the lead in a batch not sent yet.",
-    "planned/not_received": "DialNexa never received it; the next run plans it again.",
+    "planned/not_received": (
+        "DialNexa never received it; the next run of its own partition plans it again, and "
+        "`dialnexa status` names the command."
+    ),
     "planned/call_refused": "DialNexa refused the call, not the row; mend the cause and run again.",
     "enrolled": "Enrolled in the workflow.",
 }

@@ -55,7 +55,7 @@ from dialnexa_pipeline.ledger.rejections import RefusedRows
 from dialnexa_pipeline.ledger.sending import Batches, LeaseLost
 from dialnexa_pipeline.ledger.switches import SendingStopped, Stop, Switches
 from dialnexa_pipeline.ledger.totals import RefusedShare, Totals
-from dialnexa_pipeline.ledger.watching import Doubt, ReadyPlan, Watching
+from dialnexa_pipeline.ledger.watching import Doubt, ReadyPlan, UnsentLeads, Watching
 from dialnexa_pipeline.ledger.withdrawals import StandingClaim, Withdrawals
 
 
@@ -161,6 +161,7 @@ __all__ = [
     "Stop",
     "Switches",
     "Totals",
+    "UnsentLeads",
     "Watching",
     "Withdrawals",
     "approve_command",

@@ -1,13 +1,22 @@
 """What somebody who watches every sync asks the ledger, in few and short questions."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from dialnexa_pipeline.ledger.accounts import claims_by_state
 from dialnexa_pipeline.ledger.database import LedgerDatabase
 from dialnexa_pipeline.ledger.records import Plan
-from dialnexa_pipeline.ledger.tables import CLAIMS_OF_BATCH, batches, claims, plan_counts, plans
+from dialnexa_pipeline.ledger.tables import (
+    CLAIMS_OF_BATCH,
+    batches,
+    claims,
+    plan_counts,
+    plans,
+    rejected_rows,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,20 @@ class ReadyPlan:
     rejected: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnsentLeads:
+    """Leads of the newest plan of a sync and partition that nobody sends of itself.
+
+    Attributes:
+        planned: in batches that materialising `enrolments` sends.
+        again: their call was refused, or DialNexa never received them; a new plan takes them up.
+    """
+
+    plan: Plan
+    planned: int
+    again: int
+
+
 class Watching:
     """Reads over all syncs at once."""
 
@@ -65,6 +88,51 @@ class Watching:
         )
         with self._database.transaction() as connection:
             return [Doubt(*row) for row in connection.execute(statement)]
+
+    def unsent(self) -> list[UnsentLeads]:
+        """Plans that stand and are not being sent right now, but have leads left, by sync."""
+        is_left = sa.exists().where(
+            batches.c.plan_id == plans.c.plan_id,
+            batches.c.state.in_(("planned", "failed")),
+            batches.c.row_count > 0,
+        )
+        is_sending = sa.exists().where(
+            batches.c.plan_id == plans.c.plan_id, batches.c.state == "sending"
+        )
+        # Proved absent: the batch is settled, and the lead stands among the rejected rows.
+        absent = (
+            sa.select(sa.func.count())
+            .select_from(
+                rejected_rows.join(batches, batches.c.batch_id == rejected_rows.c.batch_id)
+            )
+            .where(
+                rejected_rows.c.sync == plans.c.sync,
+                rejected_rows.c.plan_id == plans.c.plan_id,
+                rejected_rows.c.resolved_at.is_(None),
+                rejected_rows.c.outcome == "planned",
+                batches.c.state.not_in(("planned", "failed")),
+            )
+            .correlate(plans)
+            .scalar_subquery()
+        )
+        standing = (
+            sa.select(plans, is_left.label("is_left"), absent.label("absent"))
+            .where(plans.c.state == "ready", ~is_sending)
+            .order_by(plans.c.sync, plans.c.partition_key)
+        )
+        found: list[UnsentLeads] = []
+        with self._database.transaction() as connection:
+            for row in connection.execute(standing).all():
+                left: Counter[str] = Counter()
+                if row.is_left:
+                    of_plan = batches.c.plan_id == row.plan_id
+                    for each in claims_by_state(connection, of_plan):
+                        left[each.state] += each.leads
+                again = left["failed"] + int(row.absent)
+                if left["planned"] or again:
+                    plan = Plan(row.plan_id, row.sync, row.partition_key, row.run_id)
+                    found.append(UnsentLeads(plan, left["planned"], again))
+        return found
 
     def ready_plans(self, *, after: datetime, until: datetime | None = None) -> list[ReadyPlan]:
         """Plans that became ready in a period, whether replaced since or not, oldest first."""
