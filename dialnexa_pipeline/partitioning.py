@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.sources import Window
-from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.sync import PartitionsConfig, SyncConfig
 
 _FORMATS = {"hour": "%Y-%m-%d-%H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m-%d"}
 
@@ -32,7 +32,7 @@ def window_of_partition(config: SyncConfig, partition: str) -> Window | None:
         return None
     if config.partitions is None:
         raise ConfigError(f"Sync {config.name!r} has no partitions; leave --partition out.")
-    span = _span(config, config.partitions.every, partition)
+    span = _span(config, config.partitions, partition)
     if span is None:
         every, start = config.partitions.every, config.partitions.start
         raise ConfigError(
@@ -71,32 +71,33 @@ def _spans(config: SyncConfig, one: str, two: str) -> tuple[Window | None, Windo
     """None for keys of before the sync's partitions were cut anew."""
     if config.partitions is None:
         return None, None
-    every = config.partitions.every
-    return _span(config, every, one), _span(config, every, two)
+    cut = config.partitions
+    return _span(config, cut, one), _span(config, cut, two)
 
 
-def _span(config: SyncConfig, every: str, partition: str) -> Window | None:
+def _span(config: SyncConfig, cut: PartitionsConfig, partition: str) -> Window | None:
     """From the first moment to the last in UTC, which moments of one zone need to be compared."""
     first, is_range, last = partition.partition(_TO)
-    start = _start(config, every, first)
-    end = _start(config, every, last) if is_range else start
+    start = _start(config, cut, first)
+    end = _start(config, cut, last) if is_range else start
     if start is None or end is None:
         return None
     try:
         begin = start.astimezone(UTC)
-        return Window(begin, _end(end, every)) if begin <= end.astimezone(UTC) else None
+        return Window(begin, _end(end, cut.every)) if begin <= end.astimezone(UTC) else None
     except (ValueError, OverflowError):
         # A day that the next month, or any calendar, does not have.
         return None
 
 
-def _start(config: SyncConfig, every: str, key: str) -> datetime | None:
+def _start(config: SyncConfig, cut: PartitionsConfig, key: str) -> datetime | None:
     with suppress(ValueError):
-        return datetime.strptime(key, _FORMATS[every]).replace(tzinfo=config.zone)
-    if every == "hour":
+        start = datetime.strptime(key, _FORMATS[cut.every]).replace(tzinfo=config.zone)
+        return start if cut.first_day(start.date()) == start.date() else None
+    if cut.every == "hour":
         with suppress(ValueError):
             # Dagster names the hour that a clock repeats by its offset: `2025-11-02-01:00-0500`.
-            told = datetime.strptime(key, f"{_FORMATS[every]}%z")
+            told = datetime.strptime(key, f"{_FORMATS[cut.every]}%z")
             start = told.astimezone(config.zone)
             return start if start.utcoffset() == told.utcoffset() else None
     return None

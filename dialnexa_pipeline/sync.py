@@ -212,21 +212,26 @@ class PartitionsConfig(StrictModel):
     @model_validator(mode="after")
     def _begins_a_window(self) -> "PartitionsConfig":
         # Dagster's first window is the first one that begins on the start or after it.
-        start, before, following = self.start, self.start, self.start
-        if self.every == "week":
-            before = start - timedelta(days=(start.weekday() + 1) % 7)
-            following = before + timedelta(days=7)
-        if self.every == "month":
-            before = start.replace(day=1)
-            following = (before + timedelta(days=31)).replace(day=1)
-        if start != before:
+        before = self.first_day(self.start)
+        if self.start != before:
+            following = self.first_day(before + timedelta(days=7 if self.every == "week" else 31))
             first = "on a Sunday" if self.every == "week" else "on its first day"
             raise ValueError(
-                f"start {start} begins no {self.every}, so the days before the next one would "
-                f"belong to no partition; a {self.every} begins {first}: write {before} or "
+                f"start {self.start} begins no {self.every}, so the days before the next one "
+                f"would belong to no partition; a {self.every} begins {first}: write {before} or "
                 f"{following}"
             )
         return self
+
+    def first_day(self, day: date) -> date:
+        """The first day of the window that a day lies in."""
+        match self.every:
+            case "week":
+                return day - timedelta(days=day.isoweekday() % 7)
+            case "month":
+                return day.replace(day=1)
+            case _:
+                return day
 
 
 class CursorConfig(StrictModel):

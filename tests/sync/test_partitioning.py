@@ -74,6 +74,15 @@ def test_keys_mean_what_they_mean_to_dagster(every: str, zone: str, start: str) 
         assert covers(config, key, key)
 
 
+@pytest.mark.parametrize("every", ["week", "month"])
+def test_a_day_amid_a_window_is_no_key(every: str) -> None:
+    config = sync(every, "2026-02-01")
+    assert window_of_partition(config, "2026-03-01") is not None
+    for key in ("2026-03-31", "2026-03-01...2026-03-31"):
+        with pytest.raises(ConfigError, match="is no partition"):
+            window_of_partition(config, key)
+
+
 def test_the_hour_that_a_clock_repeats_is_two_partitions() -> None:
     config = sync("hour", "2025-11-01", "America/New_York")
     first, again, following = "2025-11-02-01:00", "2025-11-02-01:00-0500", "2025-11-02-02:00"
