@@ -1,12 +1,11 @@
 """Which partitions a sync has by now, as Dagster cuts time, without Dagster."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.sources import Window
 from dialnexa_pipeline.sync import PartitionsConfig, SyncConfig
 
-_SUNDAY = 6
 _EACH = {"hour": "hour", "day": "day", "week": "week from Sunday on", "month": "calendar month"}
 
 
@@ -19,8 +18,8 @@ def newest_partition(config: SyncConfig, now: datetime | None = None) -> str | N
     if every == "hour":
         begun = (local.astimezone(UTC) - timedelta(hours=1)).astimezone(config.zone)
         return f"{begun:%Y-%m-%d-%H}:00" if begun.date() >= config.partitions.start else None
-    day = _begin(local.date(), every) - timedelta(days=1)
-    begin = _begin(day, every)
+    day = config.partitions.first_day(local.date()) - timedelta(days=1)
+    begin = config.partitions.first_day(day)
     return f"{begin:%Y-%m-%d}" if begin >= config.partitions.start else None
 
 
@@ -55,11 +54,4 @@ def _is_cut(moment: datetime, partitions: PartitionsConfig) -> bool:
     """Whether a partition begins, and so another one ends, at a moment."""
     if partitions.every == "hour":
         return moment.minute == 0
-    return moment.time() == time() and _begin(moment.date(), partitions.every) == moment.date()
-
-
-def _begin(day: date, every: str) -> date:
-    """The first day of the partition that a day lies in."""
-    if every == "week":
-        return day - timedelta(days=(day.weekday() - _SUNDAY) % 7)
-    return day.replace(day=1) if every == "month" else day
+    return moment.time() == time() and partitions.first_day(moment.date()) == moment.date()
