@@ -154,7 +154,10 @@ def test_a_preview_reads_the_window_that_dagster_would(every: str, key: str) -> 
         BASE
         | {
             "source": {**BASE["source"], "updated_at": "updated_at"},
-            "partitions": {"every": every, "start": "2026-01-01"},
+            "partitions": {
+                "every": every,
+                "start": "2025-12-28" if every == "week" else "2026-01-01",
+            },
             "timezone": "Europe/Berlin",
         }
     )
