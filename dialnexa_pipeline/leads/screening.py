@@ -117,6 +117,8 @@ def unfit_workflow(leads: pa.Table, config: ScreeningConfig) -> pa.Array:
 
 def _cut_short(workflows: pa.ChunkedArray) -> pa.ChunkedArray:
     is_long = pc.greater(pc.utf8_length(workflows), _LONGEST_WORKFLOW)
+    if not pc.any(is_long).as_py():
+        return workflows
     start = pc.utf8_slice_codeunits(workflows, 0, _SHOWN_OF_WORKFLOW)
     return pc.if_else(is_long, pc.binary_join_element_wise(start, "…", ""), workflows)
 

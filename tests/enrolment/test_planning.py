@@ -51,7 +51,7 @@ def stage(store: Store) -> None:
             "workflow_id": [f"wf_{person % 3}" for person in people],
         }
     )
-    path = Path(store.url) / "staged.parquet"
+    path = Path(store.shown) / "staged.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(screen(leads, SCREENING), path)
 
@@ -60,7 +60,7 @@ def staged(folder: Path) -> tuple[Store, Path, pa.Table]:
     """A store, its staged file, and the leads that lie in it."""
     store = Store(str(folder / "store"))
     stage(store)
-    path = Path(store.url) / "staged.parquet"
+    path = Path(store.shown) / "staged.parquet"
     return store, path, pq.read_table(path)
 
 
@@ -113,7 +113,7 @@ def test_leads_that_lie_by_their_numbers_are_planned_as_in_the_source_s_order(
     in_order = planned(f"sqlite:///{tmp_path / 'in-order.db'}", store)
     monkeypatch.setattr(number_ranges, "_FIRST_ROWS", 50)
     monkeypatch.setattr(number_ranges, "_SORTED_ROWS", 120)
-    path = Path(store.url) / "staged.parquet"
+    path = Path(store.shown) / "staged.parquet"
     leads = pq.read_table(path)
     with writing_staged_file(path, lambda schema: schema, in_order=False) as add:
         for first in range(0, LEADS, 30):
