@@ -10,7 +10,8 @@ from importlib.metadata import version
 from dialnexa_pipeline.ledger import Cursor, Ledger, PlanRead
 from dialnexa_pipeline.phones import METADATA_VERSION
 from dialnexa_pipeline.sources import Since, newest_moment, open_source
-from dialnexa_pipeline.sync import CursorConfig, SyncConfig, spell_duration
+from dialnexa_pipeline.sync import CursorConfig, SyncConfig
+from dialnexa_pipeline.sync_values import spell_duration
 
 _VERSIONS = (METADATA_VERSION, version("dialnexa-pipeline"))
 

@@ -1,148 +1,28 @@
 """One sync as a user configures it: a source, a workflow, and what may leave."""
 
-import re
 from datetime import date, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from dialnexa_pipeline.cron import check_cron
 from dialnexa_pipeline.errors import ConfigError
 from dialnexa_pipeline.leads import ScreeningConfig, validate_variables
 from dialnexa_pipeline.phones import PHONE_TYPES
 from dialnexa_pipeline.sources import SourceConfig
 from dialnexa_pipeline.strict_model import StrictModel
+from dialnexa_pipeline.sync_values import (
+    Cron,
+    Dedupe,
+    Duration,
+    Freshness,
+    FullScan,
+    Owner,
+    PhoneType,
+    Preflight,
+    Size,
+)
 from dialnexa_pipeline.templates import is_template
-
-_UNITS = {"kb": 1_000, "mb": 1_000_000, "kib": 1_024, "mib": 1_048_576, "b": 1, "": 1}
-_DURATIONS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# As Dagster reads an owner.
-_MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
-# Longer was meant otherwise, and no calendar can be turned back so far.
-_LONGEST = timedelta(days=36_500)
-
-
-def _bytes(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?i?[bB]?)", value.strip())
-    if match is None or match[2].lower() not in _UNITS:
-        raise ValueError(f"{value!r} is not a size; write for example 9MB or 500kB")
-    return int(float(match[1]) * _UNITS[match[2].lower()])
-
-
-def _dedupe(value: object) -> object:
-    if value == "forever" or value is None:
-        return None
-    found = _read_duration(value)
-    if found is None:
-        raise ValueError(f"{value!r} is neither 'forever' nor a duration such as 30d or 12h")
-    if not found:
-        raise ValueError(f"{value!r} would call everybody again in each run; write 30d or forever")
-    return found
-
-
-def _duration(value: object) -> timedelta:
-    found = _read_duration(value)
-    if found is None:
-        raise ValueError(f"{value!r} is no duration such as 2d or 12h")
-    return found
-
-
-def _read_duration(value: object) -> timedelta | None:
-    if isinstance(value, timedelta):
-        return value
-    match = re.fullmatch(r"(\d+)([mhdw])", value.strip()) if isinstance(value, str) else None
-    if match is None:
-        return None
-    try:
-        found = timedelta(**{_DURATIONS[match[2]]: int(match[1])})
-    except (OverflowError, ValueError):
-        found = timedelta.max
-    if found > _LONGEST:
-        raise ValueError(f"{match[0][:20]!r} is longer than a hundred years; write a shorter one")
-    return found
-
-
-def spell_duration(length: timedelta) -> str:
-    """A duration as YAML says it: `7d`, `26h` or `90m`."""
-    minutes = length // timedelta(minutes=1)
-    for unit, of_minutes in (("d", 1_440), ("h", 60)):
-        if minutes and minutes % of_minutes == 0:
-            return f"{minutes // of_minutes}{unit}"
-    return f"{minutes}m"
-
-
-def _off(value: object) -> object:
-    """YAML 1.1 reads a bare `off` as false."""
-    return "off" if value is False else value
-
-
-def _freshness(value: object) -> object:
-    value = _off(value)
-    if value == "off" or value is None:
-        return value
-    found = _read_duration(value)
-    if found is None or found < timedelta(minutes=1):
-        raise ValueError(f"{value!r} is neither 'off' nor a duration such as 26h or 8d")
-    return found
-
-
-def _full_scan(value: object) -> object:
-    if value == "never":
-        return value
-    found = _read_duration(value)
-    if found is None:
-        raise ValueError(f"{value!r} is neither 'never' nor a duration such as 7d or 12h")
-    return found
-
-
-def _cron(value: object) -> object:
-    return check_cron(value) if isinstance(value, str) and not is_template(value) else value
-
-
-def _owner(value: object) -> object:
-    is_owner = isinstance(value, str) and (_MAIL.fullmatch(value) or value[:5] == "team:" != value)
-    if is_owner or is_template(value):
-        return value
-    raise ValueError(f"{value!r} is no owner; write an e-mail address, or team:name")
-
-
-# What YAML may say, for editors and `dg check yaml`; the validators make the Python value of it.
-_Size = Annotated[
-    int,
-    BeforeValidator(_bytes),
-    WithJsonSchema({"type": ["integer", "string"], "description": "Bytes, or a size such as 9MB."}),
-]
-_Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+[mhdw]$"}),
-]
-_FullScan = Annotated[
-    timedelta | Literal["never"],
-    BeforeValidator(_full_scan),
-    WithJsonSchema({"type": "string", "pattern": r"^(never|\d+[mhdw])$"}),
-]
-_Dedupe = Annotated[
-    timedelta | None,
-    BeforeValidator(_dedupe),
-    WithJsonSchema({"type": ["string", "null"], "pattern": r"^(forever|0*[1-9]\d*[mhdw])$"}),
-]
-_Preflight = Annotated[
-    Literal["enforce", "warn", "off"],
-    BeforeValidator(_off),
-    WithJsonSchema({"enum": ["enforce", "warn", "off", False]}),
-]
-_PhoneType = Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(PHONE_TYPES)})]
-_Cron = Annotated[str, BeforeValidator(_cron)]
-_Owner = Annotated[str, BeforeValidator(_owner)]
-_Freshness = Annotated[
-    timedelta | Literal["off"] | None,
-    BeforeValidator(_freshness),
-    WithJsonSchema({"type": ["string", "boolean", "null"], "pattern": r"^(off|\d+[mhdw])$"}),
-]
 
 
 class BatchConfig(StrictModel):
@@ -150,7 +30,7 @@ class BatchConfig(StrictModel):
 
     format: Literal["csv", "xlsx"] = Field(default="csv", description="Of the batch files.")
     max_rows: int = Field(default=5_000, ge=1, le=1_000_000, description="Leads in a file at most.")
-    max_bytes: _Size = Field(
+    max_bytes: Size = Field(
         default=9_000_000, ge=1_000, description="Bytes of a file at most, or a size such as 9MB."
     )
 
@@ -197,7 +77,7 @@ class PartitionsConfig(StrictModel):
         description="The first day of the first window, for example 2026-01-01: a Sunday for "
         "weeks, the first of a month for months."
     )
-    look_back: _Duration = Field(
+    look_back: Duration = Field(
         default=timedelta(0),
         json_schema_extra={"default": "0d"},
         description="How far a window also reads what lies before it, for rows that came late: 2d. "
@@ -237,12 +117,12 @@ class PartitionsConfig(StrictModel):
 class CursorConfig(StrictModel):
     """How a sync without partitions reads only what changed since `source.updated_at`."""
 
-    look_back: _Duration = Field(
+    look_back: Duration = Field(
         default=timedelta(hours=1),
         description="How far a run also reads what lies before the cursor, for rows that came "
         "late.",
     )
-    full_scan: _FullScan = Field(
+    full_scan: FullScan = Field(
         default=timedelta(days=7),
         description="Everything is read again after so long, or never: what leaves the source, or "
         "changes without a new updated_at, is seen only then.",
@@ -262,7 +142,7 @@ _Cursor = Annotated[
 class ProgressConfig(StrictModel):
     """Whether and when the statuses of enrolled leads are fetched."""
 
-    schedule: _Cron | None = Field(
+    schedule: Cron | None = Field(
         default=None, description="Cron of the job `<sync>_progress`, in the sync's time zone."
     )
 
@@ -298,11 +178,11 @@ class SyncConfig(StrictModel):
     required_variables: list[str] = Field(
         default_factory=list, description="Headers that may not be blank."
     )
-    phone_types: list[_PhoneType] = Field(
+    phone_types: list[PhoneType] = Field(
         default_factory=lambda: ["mobile", "fixed_line_or_mobile"],
         description="libphonenumber types that may be called.",
     )
-    dedupe: _Dedupe = Field(
+    dedupe: Dedupe = Field(
         default=None,
         json_schema_extra={"default": "forever"},
         description="How long an enrolled number is not enrolled again in the same workflow: "
@@ -334,18 +214,18 @@ class SyncConfig(StrictModel):
         default=GuardConfig(), description="What holds a plan until somebody approves it."
     )
     checks: ChecksConfig = Field(default=ChecksConfig(), description="When the checks warn.")
-    preflight: _Preflight = Field(
+    preflight: Preflight = Field(
         default="warn",
         description="Compares where the planned leads are with the destinations that DialNexa's "
         "Telephony Config enables: enforce sends no lead to another one, warn only tells, off (for "
         "SIP routes) does not look.",
     )
-    freshness: _Freshness = Field(
+    freshness: Freshness = Field(
         default=None,
         description="How old the last sending may be before the asset is overdue: 26h, or off. "
         "Without it a sync with a schedule may miss one tick by two hours.",
     )
-    schedule: _Cron | None = Field(default=None, description="Cron of the sync's job.")
+    schedule: Cron | None = Field(default=None, description="Cron of the sync's job.")
     automation: Literal["after_upstream"] | None = Field(
         default=None,
         description="after_upstream: the sensor `<sync>_automation` starts a run each time "
@@ -371,7 +251,7 @@ class SyncConfig(StrictModel):
         description="`true`, or a schedule: the job `<sync>_progress` lists the sync's workflows "
         "and records how far each enrolled lead has come. Without it they are not listed.",
     )
-    owners: list[_Owner] = Field(
+    owners: list[Owner] = Field(
         default_factory=list, description="Dagster owners of the assets: e-mails or team:name."
     )
 

@@ -11,7 +11,8 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from dialnexa_pipeline.alerts import AlertsConfig
 from dialnexa_pipeline.errors import ConfigError
-from dialnexa_pipeline.sync import SyncConfig, spell_duration
+from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.sync_values import spell_duration
 
 # In the root of a Dagster project, to be committed with it.
 SCHEMA_FILE = "dialnexa.schema.json"

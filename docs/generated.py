@@ -13,7 +13,8 @@ from pydantic_core import PydanticUndefined
 from dialnexa_pipeline.alerts import AlertsConfig
 from dialnexa_pipeline.cli import app
 from dialnexa_pipeline.leads import REASONS
-from dialnexa_pipeline.sync import SyncConfig, spell_duration
+from dialnexa_pipeline.sync import SyncConfig
+from dialnexa_pipeline.sync_values import spell_duration
 
 
 def on_page_markdown(markdown: str, **_more: Any) -> str:
