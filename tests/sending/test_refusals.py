@@ -160,7 +160,7 @@ def test_a_400_about_the_file_fails_the_batch_loudly_and_keeps_the_rows(
     plan = desk.plan(good(range(3)), good(range(5, 8)))
     report = desk.send(plan, server.client())
     assert len(server.requests) == 1
-    assert report.stopped is not None
-    assert "this is a defect" in report.stopped
+    assert report.stopped is None
+    assert "this is a defect" in report.problems[0]
     assert set(desk.fates(plan).values()) == {"planned"}
     assert "failed" in {batch.state for batch in desk.ledger.batches.of_plan(plan.plan_id)}

@@ -1,6 +1,7 @@
 """A warehouse of every kind, holding the same leads."""
 
 import os
+from collections.abc import Generator
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,15 @@ MYSQL = os.environ.get("DIALNEXA_TEST_MYSQL_URL")
 WAREHOUSES = ["duckdb", "sqlite", "postgresql", *(["mysql"] if MYSQL else [])]
 
 
+@pytest.fixture
+def mysql_url() -> Generator[str]:
+    """The MySQL database, which other processes of the tests let alone meanwhile."""
+    engine = sa.create_engine(str(MYSQL), poolclass=sa.NullPool)
+    with engine.connect() as alone:
+        assert alone.exec_driver_sql("SELECT GET_LOCK('dialnexa_tests', 300)").scalar() == 1
+        yield str(MYSQL)
+
+
 @pytest.fixture(params=WAREHOUSES)
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of a warehouse that holds the table `leads`."""
@@ -21,7 +31,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         "duckdb": lambda: f"duckdb:///{tmp_path / 'w.duckdb'}",
         "sqlite": lambda: f"sqlite:///{tmp_path / 'w.db'}",
         "postgresql": lambda: request.getfixturevalue("postgres_url"),
-        "mysql": lambda: MYSQL,
+        "mysql": lambda: request.getfixturevalue("mysql_url"),
     }
     url = urls[request.param]()
     engine = sa.create_engine(url)
