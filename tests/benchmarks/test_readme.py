@@ -17,7 +17,7 @@ def test_the_table_of_speed_says_what_was_measured() -> None:
     }
     assert len(shown) == 4
     for line in measured["lines"]:
-        if str(line["rows"]) not in shown:
+        if str(line["rows"]) not in shown or line["contestant"] == "dagster":
             continue
         place = ("ours", "naive", "dlt", "limit").index(line["contestant"])
         said = shown[str(line["rows"])][place].replace(",", "").split()
@@ -26,12 +26,13 @@ def test_the_table_of_speed_says_what_was_measured() -> None:
             assert int(said[2]) == line["peak_mb"], line
 
 
-def test_the_sentence_of_the_start_says_what_was_measured() -> None:
+def test_the_sentence_of_dagster_alone_says_what_was_measured() -> None:
     readme = " ".join((_ROOT / "README.md").read_text().split())
     measured = json.loads((_ROOT / "benchmarks" / "results" / "bench.json").read_text())
-    starts = [line["start_up_seconds"] for line in measured["lines"]]
-    ours = [round(seconds, 1) for seconds in starts if seconds is not None]
-    assert f"{min(ours)} to {max(ours)} s of it are Dagster's start" in readme
+    alone = [
+        round(line["seconds"], 1) for line in measured["lines"] if line["contestant"] == "dagster"
+    ]
+    assert f"{min(alone)} to {max(alone)} s of it are Dagster's own" in readme
 
 
 def test_the_sentence_of_a_run_again_says_what_was_measured() -> None:
