@@ -160,7 +160,7 @@ class Page:
 
     def _note(self, path: str, value: object) -> None:
         key = path.rpartition(".")[2]
-        if path.removeprefix("data.") == key and _denies(path, value):
+        if _denies(path, value):
             raise ValueError("the body says that the call failed")
         if value and key.lower().replace("_", "") in _MORE:
             self.has_more = True

@@ -25,6 +25,7 @@ from dialnexa_pipeline.ledger.tables import (
     STATE_FOR_CLAIMS,
     batches,
     claims,
+    expired_claims,
 )
 
 _BATCHES = sa.select(
@@ -93,7 +94,7 @@ class Holders:
 
 def _expiring(dialect: str) -> list[str]:
     """Statements that move expired claims of `:numbers` from `live_claims` to `expired_claims`."""
-    columns = "phone, workflow_no, claim_no, key_hash"
+    columns = ", ".join(expired_claims.c.keys())
     expired = (
         f"SELECT live_claims.* FROM {live_claims_of_numbers(dialect)} {BATCH_AND_CLAIM_OF_LIVE} "
         f"WHERE live_claims.workflow_no = :workflow_no AND {CLAIM_STATE} = 'enrolled' "

@@ -18,11 +18,6 @@ from dialnexa_pipeline.ledger.numbering import claim_number, numbers_of_batch
 from dialnexa_pipeline.ledger.tables import LAST_PLACE, claims, expired_claims, live_claims
 
 _OF_CLAIMS = sa.tuple_(live_claims.c.phone, live_claims.c.workflow_no)
-_COLUMNS = "phone, workflow_no, claim_no, key_hash"
-_GIVE_BACK = (
-    f"INSERT INTO live_claims ({_COLUMNS}) SELECT {_COLUMNS} FROM expired_claims "
-    "WHERE {which} ON CONFLICT (phone, workflow_no) DO NOTHING"
-)
 
 
 def key_hashes(lead_keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
@@ -90,11 +85,7 @@ def give_up(
     if held:
         earlier = sa.tuple_(expired_claims.c.phone, expired_claims.c.workflow_no)
         of_claims = sa.select(claims.c.phone, claims.c.workflow_no).where(*picked)
-        again = sa.select(expired_claims).where(earlier.in_(of_claims))
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        connection.execute(
-            insert(live_claims).from_select(expired_claims.c.keys(), again).on_conflict_do_nothing()
-        )
+        _give_back(connection, earlier.in_(of_claims))
     return held
 
 
@@ -110,13 +101,22 @@ def give_up_phones(connection: sa.Connection, batch_no: int, phones: pa.ChunkedA
     dialect = connection.dialect.name
     first, last = numbers_of_batch(batch_no)
     of_phones = f"phone IN {numbers_relation(dialect)}"
-    numbers = numbers_parameter(dialect, phones.combine_chunks())
+    numbers = {"numbers": numbers_parameter(dialect, phones.combine_chunks())}
     ended = connection.execute(
         sa.text(f"DELETE FROM live_claims WHERE {of_phones} AND claim_no BETWEEN :first AND :last"),
-        {"first": first, "last": last, "numbers": numbers},
+        {"first": first, "last": last, **numbers},
     )
     if ended.rowcount:
-        connection.execute(sa.text(_GIVE_BACK.format(which=of_phones)), {"numbers": numbers})
+        _give_back(connection, sa.text(of_phones).bindparams(**numbers))
+
+
+def _give_back(connection: sa.Connection, which: sa.ColumnElement[bool] | sa.TextClause) -> None:
+    """Let picked expired claims hold their numbers again, unless somebody holds them."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    again = sa.select(expired_claims).where(which)
+    connection.execute(
+        insert(live_claims).from_select(expired_claims.c.keys(), again).on_conflict_do_nothing()
+    )
 
 
 def hand_on(

@@ -26,13 +26,15 @@ SCREENING = ScreeningConfig(
 LIMIT = 10_000
 
 
-def planned(folder: Path, notes: list[str], *, file_format: str) -> tuple[Account, list[Batch]]:
-    """The account and the batches of leads with some notes, all with numbers of their own."""
+def planned(
+    folder: Path, notes: list[str], *, file_format: str, mobiles: list[str] | None = None
+) -> tuple[Account, list[Batch]]:
+    """The account and the batches of leads with some notes, each with its own number by default."""
     count = len(notes)
     leads = pa.RecordBatch.from_pydict(
         {
             "id": [str(number) for number in range(count)],
-            "mobile": [f"98765{number:05d}" for number in range(count)],
+            "mobile": mobiles or [f"98765{number:05d}" for number in range(count)],
             "note": notes,
         }
     )
@@ -85,17 +87,7 @@ def test_a_long_text_that_a_workbook_compresses_is_planned(tmp_path: Path) -> No
 def test_its_number_is_free_for_another_lead(tmp_path: Path, file_format: str) -> None:
     # No text compresses to less than its digits that never repeat.
     large = "".join(f"{number * 7919:x}" for number in range(9_000))[:32_000]
-    leads = pa.RecordBatch.from_pydict(
-        {"id": ["1", "2"], "mobile": ["9876500001"] * 2, "note": [large, "short"]}
-    )
-    staged = tmp_path / "screened.parquet"
-    pq.write_table(screen(leads, SCREENING), staged)
-    store = Store(str(tmp_path / "store"))
-    store.upload("staged.parquet", staged)
-    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
-        plan = ledger.plans.begin(sync="loans", partition_key="", run_id="run")
-        limits = BatchLimits(file_format, 100, LIMIT, "enrolment_ref")
-        plan_leads(plan, "staged.parquet", ledger=ledger, store=store, limits=limits, dedupe=None)
-        account = ledger.accounts.of_plan(plan.plan_id)
+    notes, mobiles = [large, "short"], ["9876500001"] * 2
+    account, _ = planned(tmp_path, notes, file_format=file_format, mobiles=mobiles)
     assert refused(account) == {"invalid/too_large": 1}
     assert account.by_outcome()["planned"] == 1
