@@ -47,7 +47,7 @@ def relation_of(
     else:
         relation = _table(connection, str(config.table))
     available = list(relation.c.keys())
-    missing = [column for column in wanted if column not in available]
+    missing = [column for column in dict.fromkeys(wanted) if column not in available]
     if missing:
         raise SourceError(
             f"The source {config.table or 'query'} has no column "

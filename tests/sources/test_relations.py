@@ -178,3 +178,8 @@ def execute(url: str, statement: str) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(statement)
     engine.dispose()
+
+
+def test_a_missing_column_is_named_once(warehouse: str) -> None:
+    with pytest.raises(SourceError, match="has no column 'Phone'; its columns are"):
+        read(config(phone="Phone"), warehouse, ["id", "Phone"])
